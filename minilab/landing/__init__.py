@@ -1,0 +1,1 @@
+"""Bus to Parquet on S3: sources, decoding, writing, committing."""

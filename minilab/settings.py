@@ -1,0 +1,101 @@
+"""What differs between two deployments, read from the environment and nowhere else.
+
+AWS's own variables (``AWS_REGION``, ``AWS_ENDPOINT_URL``, credentials) are read by boto3 and are
+not repeated here.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from minilab.errors import MinilabError
+
+_ENV_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,18}[a-z0-9])?")
+_DATABASE_PREFIX = re.compile(r"[a-z][a-z0-9_]*")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Names of everything that one deployment of Mini-Lab owns.
+
+    ``env`` is part of every bucket, queue, topic and table name, so that deployments (and tests)
+    live side by side in one account. Glue databases are named by ``database_prefix`` instead,
+    because a deployment of its own account wants the plain ``minilab_raw``.
+    """
+
+    env: str = "dev"
+    region: str = "us-east-1"
+    database_prefix: str = "minilab"
+    lake_bucket: str = "minilab-dev-lake"
+    results_bucket: str = "minilab-dev-athena-results"
+    athena_workgroup: str = "primary"
+    kafka_bootstrap_servers: str = ""
+    kafka_security: str = "PLAINTEXT"
+    """``PLAINTEXT``, or ``MSK_IAM`` for MSK with IAM authentication."""
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None) -> Settings:
+        """Read the settings.
+
+        Raises:
+            MinilabError: a value cannot be used; the message names the variable.
+        """
+        get = (os.environ if environ is None else environ).get
+        env = get("MINILAB_ENV") or "dev"
+        if not _ENV_NAME.fullmatch(env):
+            raise MinilabError(
+                f"MINILAB_ENV={env!r} cannot be part of a bucket's name.",
+                hint="Use 1 to 20 lower-case letters, digits and inner hyphens, such as 'dev'.",
+            )
+        prefix = get("MINILAB_DATABASE_PREFIX") or "minilab"
+        if not _DATABASE_PREFIX.fullmatch(prefix):
+            raise MinilabError(
+                f"MINILAB_DATABASE_PREFIX={prefix!r} cannot be part of a Glue database's name.",
+                hint="Use lower-case letters, digits and underscores, beginning with a letter.",
+            )
+        return cls(
+            env=env,
+            region=get("AWS_REGION") or get("AWS_DEFAULT_REGION") or "us-east-1",
+            database_prefix=prefix,
+            lake_bucket=get("MINILAB_LAKE_BUCKET") or f"minilab-{env}-lake",
+            results_bucket=get("MINILAB_RESULTS_BUCKET") or f"minilab-{env}-athena-results",
+            athena_workgroup=get("MINILAB_ATHENA_WORKGROUP") or "primary",
+            kafka_bootstrap_servers=get("MINILAB_KAFKA_BOOTSTRAP_SERVERS") or "",
+            kafka_security=get("MINILAB_KAFKA_SECURITY") or "PLAINTEXT",
+        )
+
+    # Glue databases
+    @property
+    def raw_database(self) -> str:
+        return f"{self.database_prefix}_raw"
+
+    @property
+    def staging_database(self) -> str:
+        return f"{self.database_prefix}_staging"
+
+    @property
+    def marts_database(self) -> str:
+        return f"{self.database_prefix}_marts"
+
+    # DynamoDB
+    @property
+    def ledger_table(self) -> str:
+        return f"minilab-{self.env}-landing-ledger"
+
+    # Buses: what carries a stream is in contracts/streams.yaml; how it is called is here.
+    def queue_name(self, stream: str) -> str:
+        return f"minilab-{self.env}-{stream}"
+
+    def dead_letter_queue_name(self, stream: str) -> str:
+        return f"minilab-{self.env}-{stream}-dlq"
+
+    def topic_name(self, stream: str) -> str:
+        return f"minilab-{self.env}-{stream}"
+
+    # Athena
+    @property
+    def athena_results_location(self) -> str:
+        return f"s3://{self.results_bucket}/query/"

@@ -1,0 +1,1 @@
+"""The Dagster code location: thin assets, sensors, schedules and checks over `minilab`."""

@@ -1,0 +1,1 @@
+"""Athena on the laptop: parse, resolve, rewrite, execute, commit, answer."""
