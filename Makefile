@@ -51,7 +51,7 @@ lock: ## write requirements.lock anew from pyproject.toml
 	@test -x $(BIN)/uv || { $(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install --quiet uv; }
 	@$(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11 \
 		--custom-compile-command "make lock" \
-		--extra local --extra dev pyproject.toml requirements.build.in -o requirements.lock
+		--extra local --extra dev pyproject.toml requirements.build.txt -o requirements.lock
 
 bench-landing: setup ## measure landing beside its peers (see bench/README.md)
 	@$(BIN)/python bench/landing.py

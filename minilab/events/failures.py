@@ -1,0 +1,36 @@
+"""Why an event cannot be accepted: the reason codes that failed events carry everywhere."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class Reason(StrEnum):
+    """One code per kind of failure. The first that applies, in this order, is an event's reason."""
+
+    EMPTY_MESSAGE = "empty_message"
+    BAD_COMPRESSION = "bad_compression"
+    TOO_LARGE = "too_large"
+    NOT_UTF8 = "not_utf8"
+    NOT_JSON = "not_json"  # also NaN and Infinity, which JSON does not have
+    TOO_DEEP = "too_deep"
+    NOT_AN_EVENT = "not_an_event"  # JSON, but neither an object nor an array of objects
+    EMPTY_BATCH = "empty_batch"
+    UNSUPPORTED_SPECVERSION = "unsupported_specversion"
+    MISSING_ATTRIBUTE = "missing_attribute"
+    INVALID_ATTRIBUTE = "invalid_attribute"
+    UNKNOWN_TYPE = "unknown_type"  # the stream wants a contract and there is none
+    WRONG_STREAM = "wrong_stream"  # the type's contract belongs to another stream
+    CONTRACT_VIOLATION = "contract_violation"
+
+
+class Violation(NamedTuple):
+    """One broken rule."""
+
+    path: str
+    """JSON Pointer (RFC 6901) to the place in the event, such as ``/data/seats``."""
+    rule: str
+    """The rule's name: a JSON Schema keyword, or a word of the CloudEvents specification."""
+    message: str
+    """A sentence for people."""
