@@ -22,7 +22,9 @@ def _client(service: str, region: str) -> Any:
         read_timeout=60,
         max_pool_connections=32,
     )
-    return boto3.session.Session(region_name=region).client(service, config=config)
+    return boto3.session.Session(region_name=region).client(  # type: ignore[call-overload]
+        service, config=config
+    )
 
 
 def client(service: str, settings: Settings) -> Any:
