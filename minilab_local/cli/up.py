@@ -1,0 +1,174 @@
+"""`minilab up`: everything on this machine, with the Dagster UI open, until Ctrl-C."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import webbrowser
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import click
+
+from minilab.errors import MinilabError
+from minilab_local import stack
+from minilab_local.cli.steps import Steps
+from minilab_local.dagster.process import DagsterDev, free_port, prepare_home
+from minilab_local.programs import environment_with, minilab, project_root, run_json
+
+
+@click.command()
+@click.option("--port", type=int, default=3000, show_default=True, help="Port of the Dagster UI.")
+@click.option(
+    "--traffic",
+    type=float,
+    default=0.0,
+    metavar="RATE",
+    help="Send simulated events all the while, RATE a second.",
+)
+@click.option(
+    "--open/--no-open",
+    "open_browser",
+    default=None,
+    help="Open the UI in a browser. Default: where there is a display.",
+)
+def up(port: int, traffic: float, open_browser: bool | None) -> None:
+    """Start everything and leave the Dagster UI open with its sensors running.
+
+    Starts the laptop's AWS and Kafka (unless they run already), makes what is missing in them,
+    and starts Dagster. Ctrl-C stops all that it started.
+
+    \b
+    Example:
+      minilab up --traffic 5        # and watch events arrive in http://127.0.0.1:3000
+    """
+    steps = Steps()
+    root = project_root()
+    with _sigterm_as_interrupt(), ExitStack() as started:
+        try:
+            environ = started.enter_context(running_stack(steps, root))
+            dagster = started.enter_context(_running_dagster(steps, root, environ, port))
+            if traffic > 0:
+                started.enter_context(_running_traffic(traffic, environ, root))
+            _say_where(steps, dagster.url, environ, traffic)
+            if open_browser or (open_browser is None and _has_display()):
+                webbrowser.open(dagster.url)
+            while dagster.running():
+                time.sleep(0.5)
+            raise MinilabError("Dagster ended by itself.", hint=f"Its log: {dagster.log}")
+        except KeyboardInterrupt:
+            steps.say("")
+
+
+@contextmanager
+def running_stack(steps: Steps, root: Path) -> Iterator[dict[str, str]]:
+    """The laptop's AWS and Kafka with everything provisioned; stopped at the end if started here.
+
+    Yields:
+        The environment for every program that is to use them.
+    """
+    home = stack.home()
+    was_running = stack.status(home).running
+    try:
+        with steps.step(
+            "start",
+            "using the laptop's AWS and Kafka that run already"
+            if was_running
+            else "starting the laptop's AWS and Kafka",
+        ):
+            environ = environment_with(
+                stack.environment(home) if was_running else stack.start(home)
+            )
+        with steps.step("provision", "making buckets, queues, topics and tables"):
+            run_json(minilab("provision", "--json"), environ, cwd=root)
+        environ["DAGSTER_HOME"] = str(prepare_home(home))
+        yield environ
+    finally:
+        if not was_running:
+            with steps.step("stop", "stopping AWS and Kafka (what they hold is kept)"):
+                stack.stop(home)
+
+
+@contextmanager
+def _running_dagster(
+    steps: Steps, root: Path, environ: dict[str, str], wanted_port: int
+) -> Iterator[DagsterDev]:
+    with steps.step("prepare", "preparing the dbt manifest"):
+        subprocess.run(
+            [sys.executable, "-m", "minilab_dagster.prepare"],
+            env=environ,
+            cwd=root,
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+    port = free_port(wanted_port)
+    if port != wanted_port:
+        steps.say(f"  port {wanted_port} is taken; the UI takes {port}")
+    log = Path(environ["DAGSTER_HOME"]) / "dagster.log"
+    dagster = DagsterDev(root=root, environ=environ, port=port, log=log)
+    try:
+        with steps.step("dagster", "starting Dagster"):
+            dagster.start()
+        yield dagster
+    finally:
+        with steps.step("stop_dagster", "stopping Dagster"):
+            dagster.stop()
+
+
+@contextmanager
+def _running_traffic(rate: float, environ: dict[str, str], root: Path) -> Iterator[None]:
+    process = subprocess.Popen(
+        minilab("simulate", "--events", str(10**9), "--rate", str(rate), "--json"),
+        env=environ,
+        cwd=root,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def _say_where(steps: Steps, url: str, environ: dict[str, str], traffic: float) -> None:
+    steps.say("")
+    steps.say(f"  [bold]Dagster[/bold]   {url}")
+    steps.say(f"  [bold]AWS[/bold]       {environ['AWS_ENDPOINT_URL']}")
+    steps.say(f"  [bold]Kafka[/bold]     {environ['MINILAB_KAFKA_BOOTSTRAP_SERVERS']}")
+    steps.say("")
+    steps.say('  In another terminal:  [bold]eval "$(minilab local env)"[/bold]')
+    if not traffic:
+        steps.say("  then, say:            [bold]minilab simulate --events 5000[/bold]")
+    steps.say("  The sensors see new events within seconds, land them and build the marts.")
+    steps.say("  [dim]Ctrl-C stops everything; what the lake holds is kept.[/dim]")
+
+
+def _has_display() -> bool:
+    return sys.platform == "darwin" or bool(
+        os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    )
+
+
+@contextmanager
+def _sigterm_as_interrupt() -> Iterator[None]:
+    """A polite kill stops everything too, as Ctrl-C does."""
+
+    def interrupt(signum: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    previous: dict[int, Callable[..., object] | int | None] = {
+        number: signal.signal(number, interrupt)
+        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
