@@ -1,0 +1,154 @@
+"""The WSGI application behind the one endpoint: finds out who is called, and lets moto answer.
+
+moto answers an action that it does not know with an HTML page and status 500, which every AWS
+client retries. Here it is 501 with an error in the client's own protocol, so that the client
+stops at once and shows what is missing.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qs
+from uuid import uuid4
+from xml.sax.saxutils import escape
+
+log = logging.getLogger(__name__)
+access_log = logging.getLogger("minilab_local.access")
+
+HEALTH_PATH = "/_minilab/health"
+
+# "Credential=<access key>/<date>/<region>/<service>/aws4_request" (AWS Signature Version 4)
+_CREDENTIAL = re.compile(r"Credential=([^/,\s]+)/\d+/([^/]+)/([^/]+)/aws4_request")
+_CREDENTIAL_IN_QUERY = re.compile(r"X-Amz-Credential=([^&]+)")
+
+
+@dataclass(frozen=True)
+class Call:
+    """Which action of which service a request asks for, as far as its head tells.
+
+    ``service`` is the signing name (``"s3"``, ``"sqs"`` …); a request without a signature is S3's,
+    as moto has it. ``action`` is "" for the services that speak REST.
+    """
+
+    service: str
+    action: str
+    region: str
+    access_key: str
+
+    @classmethod
+    def of(cls, environ: dict[str, Any]) -> Call:
+        credential = environ.get("HTTP_AUTHORIZATION", "")
+        if not credential and (found := _CREDENTIAL_IN_QUERY.search(environ["QUERY_STRING"])):
+            credential = "Credential=" + found[1].replace("%2F", "/")
+        signed = _CREDENTIAL.search(credential)
+        access_key, region, service = signed.groups() if signed else ("", "us-east-1", "s3")
+        target = environ.get("HTTP_X_AMZ_TARGET", "")
+        action = target.rpartition(".")[2] if target else ""
+        if not target and environ.get("CONTENT_TYPE", "").startswith(
+            "application/x-www-form-urlencoded"
+        ):
+            action = _form_action(environ)
+        return cls(service.lower(), action, region, access_key)
+
+
+def _form_action(environ: dict[str, Any]) -> str:
+    """``Action=…`` of a body in the query protocol; leaves the body to be read again."""
+    stream = environ["wsgi.input"]
+    body = stream.getvalue()
+    if not body.startswith(b"Action=") and b"&Action=" not in body:
+        return ""
+    return parse_qs(body.decode("utf-8", "replace"), max_num_fields=5000).get("Action", [""])[0]
+
+
+class Application:
+    """``moto_app`` with health, clear errors and an access log around it."""
+
+    def __init__(self, moto_app: Callable[..., Iterable[bytes]]) -> None:
+        self._moto_app = moto_app
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        if environ["PATH_INFO"] == HEALTH_PATH:
+            return respond(start_response, 200, {"status": "ok"})
+        call = Call.of(environ)
+        began = time.monotonic()
+        status = "?"
+
+        def note_status(line: str, headers: Any, exc_info: Any = None) -> Any:
+            nonlocal status
+            status = line[:3]
+            return start_response(line, headers)
+
+        try:
+            return self._answer(call, environ, note_status)
+        finally:
+            access_log.info(
+                "%s %s %s %s %s %.1fms",
+                environ["REQUEST_METHOD"],
+                environ["RAW_URI"],
+                call.service,
+                call.action,
+                status,
+                (time.monotonic() - began) * 1000,
+            )
+
+    def _answer(self, call: Call, environ: dict[str, Any], start: Any) -> Iterable[bytes]:
+        try:
+            return self._moto_app(environ, start)
+        except NotImplementedError as missing:
+            what = str(missing) or f"{call.action or environ['REQUEST_METHOD']} is not implemented"
+            return self._refuse(call, environ, start, what)
+        except ImportError:
+            return self._refuse(call, environ, start, f"There is no service {call.service!r}")
+        except Exception as error:
+            log.exception("%s %s failed", call.service, call.action or environ["RAW_URI"])
+            text = (
+                f"The laptop's AWS failed on {call.service} {call.action}: "
+                f"{type(error).__name__}: {error}. Its log has the traceback."
+            )
+            return respond_error(call, environ, start, 500, "InternalFailure", text)
+
+    @staticmethod
+    def _refuse(call: Call, environ: dict[str, Any], start: Any, what: str) -> Iterable[bytes]:
+        text = f"{what.rstrip('.')}. The laptop's AWS (moto) does not have it; AWS may."
+        return respond_error(call, environ, start, 501, "NotImplemented", text)
+
+
+def respond(start_response: Any, status: int, document: Any) -> list[bytes]:
+    body = json.dumps(document).encode()
+    start_response(f"{status} ", [("Content-Type", "application/json")])
+    return [body]
+
+
+def respond_error(
+    call: Call, environ: dict[str, Any], start_response: Any, status: int, code: str, text: str
+) -> list[bytes]:
+    """An error as the client's protocol has it: JSON (json, rest-json) or XML (query, S3)."""
+    request_id = str(uuid4())
+    media_type = environ.get("CONTENT_TYPE", "")
+    in_xml = call.service == "s3" or media_type.startswith("application/x-www-form-urlencoded")
+    if not in_xml:
+        body = json.dumps({"__type": code, "message": text}).encode()
+        headers = [
+            ("Content-Type", "application/x-amz-json-1.1"),
+            ("x-amzn-ErrorType", code),
+            ("x-amzn-RequestId", request_id),
+        ]
+    else:
+        error = f"<Code>{code}</Code><Message>{escape(text)}</Message>"
+        if call.service == "s3":
+            xml = f"<Error>{error}<RequestId>{request_id}</RequestId></Error>"
+        else:
+            xml = (
+                f"<ErrorResponse><Error><Type>Sender</Type>{error}</Error>"
+                f"<RequestId>{request_id}</RequestId></ErrorResponse>"
+            )
+        body = f'<?xml version="1.0" encoding="UTF-8"?>{xml}'.encode()
+        headers = [("Content-Type", "text/xml"), ("x-amz-request-id", request_id)]
+    start_response(f"{status} ", headers)
+    return [body]

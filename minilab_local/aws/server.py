@@ -1,0 +1,102 @@
+"""The laptop's AWS as a process: ``python -m minilab_local.aws.server --home DIR``.
+
+One endpoint on 127.0.0.1 for every service that moto has, with Athena that executes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import logging.handlers
+import os
+import signal
+import socket
+import sys
+import threading
+from pathlib import Path
+
+from minilab_local.aws.http import Server
+
+log = logging.getLogger("minilab_local.aws")
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m minilab_local.aws.server", description=__doc__)
+    parser.add_argument("--home", type=Path, required=True, help="where the state lies")
+    parser.add_argument("--port", type=int, default=0, help="port to listen on (0: a free one)")
+    parser.add_argument("--fd", type=int, help="file descriptor of an open listening socket")
+    options = parser.parse_args(argv)
+
+    options.home.mkdir(parents=True, exist_ok=True)
+    _log_to(options.home / "logs")
+    listener = _listener(options.port, options.fd)
+    server = Server(listener, _application())
+    stopped = threading.Event()
+
+    def stop(signum: int, frame: object) -> None:
+        # Not in the signal handler itself: it may run inside a lock that shutdown needs.
+        if not stopped.is_set():
+            stopped.set()
+            threading.Thread(target=server.shutdown, name="shutdown").start()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    log.info("listening on 127.0.0.1:%d", server.port)
+    server.serve_forever()
+    log.info("stopped")
+    return 0
+
+
+def _application() -> object:
+    # moto and botocore read these when they are imported.
+    os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
+    for name in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE"):
+        os.environ.pop(name, None)
+
+    from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+
+    from minilab_local.aws.app import Application
+
+    _install_athena()
+    return Application(DomainDispatcherApplication(create_backend_app))
+
+
+def _install_athena() -> None:
+    try:
+        from minilab_local.athena import install
+    except ImportError as error:
+        log.error("Athena answers as moto does, without executing: %s", error)
+        return
+    install()
+
+
+def _listener(port: int, fd: int | None) -> socket.socket:
+    if fd is not None:
+        return socket.socket(fileno=fd)
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind(("127.0.0.1", port))
+    listener.listen(512)
+    return listener
+
+
+def _log_to(folder: Path) -> None:
+    """Errors and news to stderr (which the supervisor keeps), requests to ``access.log``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=logging.INFO,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+    )
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)
+    access = logging.getLogger("minilab_local.access")
+    access.propagate = False
+    handler = logging.handlers.RotatingFileHandler(
+        folder / "access.log", maxBytes=20_000_000, backupCount=2
+    )
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    access.addHandler(handler)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

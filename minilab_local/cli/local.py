@@ -1,0 +1,257 @@
+"""``minilab local``: the laptop's AWS and Kafka.
+
+What a script reads goes to stdout and nothing else does; what a person reads goes to stderr.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from minilab.errors import MinilabError
+from minilab_local import stack
+from minilab_local.home import find_home
+
+_NOT_RUNNING = 3
+
+
+def _console() -> Console:
+    return Console(stderr=True, highlight=False)
+
+
+@click.group()
+def local() -> None:
+    """The laptop's AWS and Kafka: one endpoint, no account, no Docker.
+
+    Its state lies in .minilab/ beside workspace.yaml (MINILAB_HOME names another place) and
+    survives `down` and `up`.
+
+    \b
+    Example:
+      minilab local up --detach
+      eval "$(minilab local env)"
+      aws s3 ls          # or any other AWS client
+      minilab local down
+    """
+
+
+@local.command()
+@click.option("--detach", is_flag=True, help="Return when it is healthy; it runs on.")
+@click.option(
+    "--port", type=click.IntRange(1, 65535), help="The endpoint's port (else a free one)."
+)
+@click.option("--no-provision", is_flag=True, help="Make no buckets, queues, topics or tables.")
+def up(detach: bool, port: int | None, no_provision: bool) -> None:
+    """Start AWS and Kafka, and make what the platform needs in them.
+
+    Stays in the foreground until Ctrl-C, which stops all; with --detach it returns.
+
+    \b
+    Example:
+      minilab local up --detach --port 4566
+    """
+    console = _console()
+    home = find_home()
+    stop_asked = _listen_for_stop()
+    before = stack.status(home)
+    with console.status("starting") as spinner:
+        environment = stack.start(
+            home, port=port, on_progress=lambda text: spinner.update(f"{text} …")
+        )
+    found = "was running already" if before.running else "is running"
+    console.print(f"[green]✓[/] The laptop's AWS {found} at {environment['AWS_ENDPOINT_URL']}")
+    kafka = environment["MINILAB_KAFKA_BOOTSTRAP_SERVERS"]
+    console.print(f"[green]✓[/] Kafka {found} at {kafka}")
+    try:
+        if not no_provision:
+            _provision(environment, console)
+        if detach:
+            console.print('Talk to it: [bold]eval "$(minilab local env)"[/]', markup=True)
+            console.print("Stop it:    [bold]minilab local down[/]")
+            return
+        console.print('In another terminal: [bold]eval "$(minilab local env)"[/]')
+        console.print("Ctrl-C stops all.")
+        _stay(home, stop_asked)
+    except BaseException:
+        if not detach and not before.running:
+            stack.stop(home)
+        raise
+    console.print("stopping …")
+    stack.stop(home)
+    console.print("[green]✓[/] Stopped. The state is kept; `minilab local up` brings it back.")
+
+
+def _listen_for_stop() -> threading.Event:
+    """SIGTERM ends the foreground as Ctrl-C does."""
+    asked = threading.Event()
+
+    def on_signal(signum: int, frame: object) -> None:
+        asked.set()
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, on_signal)
+    return asked
+
+
+def _stay(home: Path, stop_asked: threading.Event) -> None:
+    try:
+        while not stop_asked.wait(0.5):
+            if stack.status(home).supervisor_pid is None:
+                raise MinilabError(
+                    "The stack was stopped from elsewhere.",
+                    hint=f"If that was not you, look into {home / 'logs' / 'supervisor.log'}.",
+                )
+    except KeyboardInterrupt:
+        pass
+
+
+def _provision(environment: dict[str, str], console: Console) -> None:
+    """`minilab provision` in a process of its own, as anybody would run it against AWS."""
+    result = subprocess.run(
+        [sys.executable, "-m", "minilab.cli", "provision"],
+        env={**_without_aws(os.environ), **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    if result.returncode != 0:
+        raise MinilabError(
+            f"`minilab provision` failed (exit code {result.returncode}):\n{result.stdout.strip()}",
+            hint="AWS and Kafka may be used without it: minilab local up --no-provision",
+        )
+    console.print("[green]✓[/] Buckets, queues, topics and tables are there")
+
+
+def _without_aws(environ: Mapping[str, str]) -> dict[str, str]:
+    """Nothing that could lead away from the laptop: no profile, no endpoint of one service."""
+    return {name: value for name, value in environ.items() if not name.startswith("AWS_")}
+
+
+@local.command()
+def down() -> None:
+    """Stop AWS and Kafka. Their state is kept.
+
+    \b
+    Example:
+      minilab local down
+    """
+    console = _console()
+    with console.status("stopping …"):
+        was_running = stack.stop(find_home())
+    if was_running:
+        console.print("[green]✓[/] Stopped. The state is kept; `minilab local up` brings it back.")
+    else:
+        console.print("It was not running.")
+
+
+@local.command()
+@click.option("--json", "as_json", is_flag=True, help="As a JSON document on stdout.")
+def status(as_json: bool) -> None:
+    """Say what runs. Exit code 3 when it is not running.
+
+    \b
+    Example:
+      minilab local status --json
+    """
+    now = stack.status(find_home())
+    if as_json:
+        document = {
+            "running": now.running,
+            "healthy": now.healthy,
+            "phase": now.phase,
+            "home": str(now.home),
+            "endpoint": now.endpoint,
+            "kafka": now.environment.get("MINILAB_KAFKA_BOOTSTRAP_SERVERS"),
+            "supervisor_pid": now.supervisor_pid,
+            "processes": now.children,
+        }
+        click.echo(json.dumps(document, indent=2))
+    elif not now.running:
+        _console().print(f"Not running ({now.phase}). Start it: minilab local up --detach")
+    else:
+        _print_status(now)
+    if not now.running:
+        sys.exit(_NOT_RUNNING)
+
+
+def _print_status(now: stack.Status) -> None:
+    addresses = {
+        "AWS": now.endpoint,
+        "Kafka": now.environment["MINILAB_KAFKA_BOOTSTRAP_SERVERS"],
+    }
+    table = Table(box=None, pad_edge=False)
+    for column in ("", "address", "process", "restarts", "log"):
+        table.add_column(column)
+    for name, child in now.children.items():
+        alive = "[green]running[/]" if child["running"] else "[red]restarting[/]"
+        address = addresses.get(name) or ""
+        pid = f"{child['pid']} {alive}"
+        table.add_row(name, address, pid, str(child["restarts"]), child["log"])
+    console = Console(highlight=False)
+    console.print(table)
+    console.print(f"State: {now.home}")
+
+
+@local.command()
+@click.option("--json", "as_json", is_flag=True, help="As a JSON object instead of shell lines.")
+def env(as_json: bool) -> None:
+    """Print the export lines that make any AWS client talk to the laptop.
+
+    \b
+    Example:
+      eval "$(minilab local env)"
+    """
+    environment = stack.environment(find_home())
+    if as_json:
+        click.echo(json.dumps(environment, indent=2))
+        return
+    for name, value in environment.items():
+        click.echo(f"export {name}={_quoted(value)}")
+    if sys.stdout.isatty():
+        _console().print('To set them in this shell: [bold]eval "$(minilab local env)"[/]')
+    if os.environ.get("AWS_PROFILE"):
+        _console().print(
+            "AWS_PROFILE is set; some clients prefer it to these variables: unset AWS_PROFILE"
+        )
+
+
+def _quoted(value: str) -> str:
+    quoted = shlex.quote(value)
+    return quoted if quoted.startswith("'") else f"'{quoted}'"
+
+
+@local.command()
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def reset(yes: bool) -> None:
+    """Stop AWS and Kafka and empty all their state.
+
+    \b
+    Example:
+      minilab local reset --yes
+    """
+    home = find_home()
+    console = _console()
+    if not yes:
+        if not sys.stdin.isatty():
+            raise MinilabError(
+                f"This would delete the laptop's state in {home}, and nobody is there to ask.",
+                hint="To do it without a question: minilab local reset --yes",
+            )
+        click.confirm(
+            f"Delete all buckets, queues, tables and topics in {home}?", abort=True, err=True
+        )
+    with console.status("emptying …"):
+        stack.reset(home)
+    console.print(f"[green]✓[/] {home} is empty. Start anew: minilab local up --detach")
