@@ -22,7 +22,7 @@ def kafka_config(settings: Settings) -> dict[str, Any]:
     config: dict[str, Any] = {
         "bootstrap.servers": settings.kafka_bootstrap_servers,
         "client.id": f"minilab-{settings.env}",
-        "log_level": 3,
+        "log_level": 2,  # what goes wrong is raised; lines on stderr beside it only confuse
     }
     match settings.kafka_security:
         case "PLAINTEXT":

@@ -1,0 +1,218 @@
+"""Publishing to an SQS queue: full batches, several at a time, partial failures retried."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import re
+import threading
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import ConnectionError as AwsConnectionError
+
+from minilab import aws
+from minilab.bus.publisher import (
+    MAX_MESSAGE_BYTES,
+    FlushOnExit,
+    MessageTooLargeError,
+    PublishError,
+)
+from minilab.settings import Settings
+
+ENCODING_ATTRIBUTE = "content-encoding"
+"""Message attribute that says how the text of a body stands for bytes."""
+BASE64 = "base64"
+GZIP_BASE64 = "gzip+base64"
+
+_BATCH_MESSAGES = 10
+_THREADS = 6
+_BATCHES_IN_FLIGHT = 2 * _THREADS
+_ATTEMPTS = 5
+"""For each batch, on top of the AWS client's own retries of each call."""
+_LONGEST_PAUSE = 5.0
+
+# SQS takes XML 1.0's characters (SendMessage, MessageBody): in UTF-8, all but these.
+_REFUSED = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]|\xef\xbf[\xbe\xbf]")
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """One message as SendMessageBatch wants it."""
+
+    text: str
+    attributes: dict[str, dict[str, str]]
+    size: int
+    """Bytes that count towards SQS's limit: the body and every attribute."""
+
+
+class _Outcome(NamedTuple):
+    """What became of one call: entries to send again, how many never will be taken, and why."""
+
+    again: list[_Entry]
+    refused: int
+    why: str
+
+
+class SqsPublisher(FlushOnExit):
+    """Sends to one standard queue with SendMessageBatch, 10 messages or 1 MiB a call.
+
+    A body that is not text, or has characters that SQS refuses, travels as base64, and the
+    attribute ``content-encoding`` says so.
+    """
+
+    def __init__(self, settings: Settings, queue: str) -> None:
+        self._queue = queue
+        self._sqs = aws.client("sqs", settings)
+        with aws.readable_errors(f"Looking for queue {queue}"):
+            try:
+                self._url = self._sqs.get_queue_url(QueueName=queue)["QueueUrl"]
+            except self._sqs.exceptions.QueueDoesNotExist as error:
+                raise PublishError(
+                    f"There is no SQS queue {queue}.", hint="Create it with: minilab provision"
+                ) from error
+        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix=f"sqs-{queue}")
+        self._room = threading.BoundedSemaphore(_BATCHES_IN_FLIGHT)
+        self._lock = threading.Lock()
+        self._batch: list[_Entry] = []
+        self._batch_size = 0
+        self._failed = 0
+        self._reported = 0
+        self._first_error = ""
+        self._unreachable = False
+        self.sent = 0
+        self.sent_bytes = 0
+
+    def send(
+        self, body: bytes, *, key: str | None = None, headers: Mapping[str, str] | None = None
+    ) -> None:
+        entry = _entry(body, headers or {})
+        if entry.size > MAX_MESSAGE_BYTES:
+            raise MessageTooLargeError(entry.size, "SQS")
+        if self._unreachable:
+            raise self._error(self._failed)
+        if self._batch_size + entry.size > MAX_MESSAGE_BYTES:
+            self._dispatch()
+        self._batch.append(entry)
+        self._batch_size += entry.size
+        self.sent_bytes += len(body)
+        if len(self._batch) == _BATCH_MESSAGES:
+            self._dispatch()
+
+    def flush(self) -> None:
+        self._wait()
+        failed, self._reported = self._failed - self._reported, self._failed
+        if failed:
+            raise self._error(failed)
+
+    def close(self) -> None:
+        self._wait()
+        self._pool.shutdown()
+
+    def _error(self, failed: int) -> PublishError:
+        return PublishError(
+            f"{failed:,} messages were not accepted by SQS queue {self._queue}. "
+            f"First error: {self._first_error}",
+            failed=failed,
+            hint="Nothing else was lost; send those again when the queue is well.",
+        )
+
+    def _wait(self) -> None:
+        self._dispatch()
+        for _ in range(_BATCHES_IN_FLIGHT):
+            self._room.acquire()
+        for _ in range(_BATCHES_IN_FLIGHT):
+            self._room.release()
+
+    def _dispatch(self) -> None:
+        """Hand the batch to the pool; wait while enough of them are on their way."""
+        if self._batch:
+            batch, self._batch, self._batch_size = self._batch, [], 0
+            self._room.acquire()
+            self._pool.submit(self._deliver, batch)
+
+    def _deliver(self, batch: list[_Entry]) -> None:
+        """Send one batch, and again what of it failed in passing. Counts, and never raises."""
+        total, refused, why = len(batch), 0, ""
+        try:
+            for attempt in range(_ATTEMPTS):
+                if attempt:
+                    time.sleep(min(_LONGEST_PAUSE, 0.1 * 2**attempt))
+                outcome = self._attempt(batch)
+                batch, refused, why = outcome.again, refused + outcome.refused, outcome.why or why
+                if not batch:
+                    break
+        except Exception as error:  # nobody looks at a thread: it must be counted here
+            why = repr(error)
+        finally:
+            with self._lock:
+                self.sent += total - refused - len(batch)
+                self._failed += refused + len(batch)
+                self._first_error = self._first_error or why
+                self._unreachable = self._unreachable or bool(batch)
+            self._room.release()
+
+    def _attempt(self, batch: list[_Entry]) -> _Outcome:
+        entries = [
+            {"Id": str(index), "MessageBody": entry.text, "MessageAttributes": entry.attributes}
+            for index, entry in enumerate(batch)
+        ]
+        try:
+            answer = self._sqs.send_message_batch(QueueUrl=self._url, Entries=entries)
+        except (BotoCoreError, ClientError) as error:
+            if _passes(error):
+                return _Outcome(batch, 0, str(error))
+            return _Outcome([], len(batch), str(error))
+        failures = answer.get("Failed", [])
+        again = [batch[int(failure["Id"])] for failure in failures if _may_be_retried(failure)]
+        why = "; ".join({f"{f.get('Code')}: {f.get('Message', '')}" for f in failures})
+        return _Outcome(again, len(failures) - len(again), why)
+
+
+def _passes(error: BotoCoreError | ClientError) -> bool:
+    """Whether a call that failed so may succeed later."""
+    if isinstance(error, ClientError):
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        return status >= 500 or "hrottl" in error.response.get("Error", {}).get("Code", "")
+    return isinstance(error, (AwsConnectionError, HTTPClientError))
+
+
+def _may_be_retried(failure: Mapping[str, Any]) -> bool:
+    return not failure.get("SenderFault") or "hrottl" in failure.get("Code", "")
+
+
+def _entry(body: bytes, headers: Mapping[str, str]) -> _Entry:
+    attributes = dict(headers)
+    if text := _as_text(body):
+        size = len(body)
+    elif not body:
+        # SQS takes no empty body, in base64 neither; nothing, compressed, is something.
+        return _entry(gzip.compress(b"", mtime=0), attributes | {ENCODING_ATTRIBUTE: "gzip"})
+    else:
+        zipped = attributes.get(ENCODING_ATTRIBUTE) == "gzip"
+        attributes[ENCODING_ATTRIBUTE] = GZIP_BASE64 if zipped else BASE64
+        text = base64.b64encode(body).decode("ascii")
+        size = len(text)
+    size += sum(
+        len(name.encode()) + len(value.encode()) + len("String")
+        for name, value in attributes.items()
+    )
+    return _Entry(
+        text,
+        {name: {"DataType": "String", "StringValue": v} for name, v in attributes.items()},
+        size,
+    )
+
+
+def _as_text(body: bytes) -> str | None:
+    """The body as SQS would carry it unchanged; None if it would not."""
+    if _REFUSED.search(body):
+        return None
+    try:
+        return body.decode("utf-8")
+    except UnicodeDecodeError:
+        return None

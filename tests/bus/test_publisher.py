@@ -1,0 +1,235 @@
+from __future__ import annotations
+
+import base64
+import dataclasses
+import gzip
+import json
+from typing import Any
+
+import pytest
+
+from minilab import aws
+from minilab.bus import CLOUDEVENTS_BATCH, MessageTooLargeError, PublishError, open_publisher, pack
+from minilab.bus.sqs import SqsPublisher
+from minilab.errors import MinilabError
+from minilab.events.registry import load_registry
+from minilab.provision import resources
+from minilab.settings import Settings
+
+REGISTRY = load_registry()
+BILLING, PRODUCT = REGISTRY.stream("billing"), REGISTRY.stream("product")
+
+
+@pytest.fixture
+def deployment(settings: Settings) -> Settings:
+    """The queues and topics, without the rest."""
+    for resource in resources(settings, REGISTRY):
+        if resource.kind in ("queue", "topic"):
+            resource.supply()
+    return settings
+
+
+def received(settings: Settings, stream: str) -> list[dict[str, Any]]:
+    sqs = aws.client("sqs", settings)
+    url = sqs.get_queue_url(QueueName=settings.queue_name(stream))["QueueUrl"]
+    messages: list[dict[str, Any]] = []
+    while batch := sqs.receive_message(
+        QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=0, MessageAttributeNames=["All"]
+    ).get("Messages"):
+        messages += batch
+    return messages
+
+
+def consumed(settings: Settings, stream: str, count: int) -> list[Any]:
+    from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
+
+    consumer = Consumer(
+        {
+            "bootstrap.servers": settings.kafka_bootstrap_servers,
+            "group.id": f"test-{settings.env}",
+        }
+    )
+    topic = settings.topic_name(stream)
+    partitions = range(REGISTRY.stream(stream).partitions)
+    consumer.assign([TopicPartition(topic, p, OFFSET_BEGINNING) for p in partitions])
+    messages: list[Any] = []
+    while len(messages) < count:
+        batch = consumer.consume(count - len(messages), timeout=20)
+        assert batch, f"only {len(messages)} of {count} messages came"
+        assert not [m.error() for m in batch if m.error()]
+        messages += batch
+    consumer.close()
+    return messages
+
+
+def test_kafka_delivers_each_message_with_key_and_headers(deployment: Settings) -> None:
+    bodies = [f'{{"n": {n}}}'.encode() for n in range(2500)]
+    with open_publisher(deployment, PRODUCT) as publisher:
+        for n, body in enumerate(bodies):
+            publisher.send(body, key=f"tenant-{n % 7}")
+        publisher.send(b"\xff\x00", headers={"content-type": CLOUDEVENTS_BATCH, "x": "é"})
+
+    assert publisher.sent == 2501
+    assert publisher.sent_bytes == sum(map(len, bodies)) + 2
+    messages = consumed(deployment, "product", 2501)
+    assert sorted(m.value() for m in messages) == sorted([*bodies, b"\xff\x00"])
+    by_key: dict[bytes, set[int]] = {}
+    for message in messages:
+        if message.key():
+            by_key.setdefault(message.key(), set()).add(message.partition())
+            assert dict(message.headers()) == {"content-type": b"application/cloudevents+json"}
+        else:
+            assert dict(message.headers()) == {
+                "content-type": CLOUDEVENTS_BATCH.encode(),
+                "x": "é".encode(),
+            }
+    assert len(by_key) == 7
+    assert all(len(partitions) == 1 for partitions in by_key.values())
+
+
+def test_kafka_keeps_the_order_of_a_key(deployment: Settings) -> None:
+    with open_publisher(deployment, PRODUCT) as publisher:
+        for n in range(500):
+            publisher.send(str(n).encode(), key="one")
+    assert [int(m.value()) for m in consumed(deployment, "product", 500)] == list(range(500))
+
+
+def test_sqs_delivers_each_message(deployment: Settings) -> None:
+    bodies = [f'{{"n": {n}, "text": "žluťoučký 🐎\t\\n"}}'.encode() for n in range(57)]
+    with open_publisher(deployment, BILLING) as publisher:
+        for body in bodies:
+            publisher.send(body, key="ignored")
+
+    assert publisher.sent == 57
+    messages = received(deployment, "billing")
+    assert sorted(m["Body"].encode() for m in messages) == sorted(bodies)
+    assert not [m for m in messages if "MessageAttributes" in m]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"\xff\xfe{}", b'{"a": "\x01"}', b"a\x00b", b"\xed\xa0\x80", "￿".encode(), b'{"a":"\x0b"}'],
+)
+def test_what_sqs_refuses_travels_as_base64(deployment: Settings, body: bytes) -> None:
+    with open_publisher(deployment, BILLING) as publisher:
+        publisher.send(body)
+    [message] = received(deployment, "billing")
+    assert message["MessageAttributes"]["content-encoding"]["StringValue"] == "base64"
+    assert base64.b64decode(message["Body"]) == body
+
+
+@pytest.mark.parametrize("events", [b"", b'{"id": "1"}'])
+def test_gzip_travels_as_gzip_and_base64(deployment: Settings, events: bytes) -> None:
+    with open_publisher(deployment, BILLING) as publisher:
+        if events:
+            publisher.send(gzip.compress(events), headers={"content-encoding": "gzip"})
+        else:
+            publisher.send(b"")
+    [message] = received(deployment, "billing")
+    assert message["MessageAttributes"]["content-encoding"]["StringValue"] == "gzip+base64"
+    assert gzip.decompress(base64.b64decode(message["Body"])) == events
+
+
+@pytest.mark.parametrize("stream", [BILLING, PRODUCT], ids=["sqs", "kafka"])
+def test_a_message_too_large_is_refused_and_the_rest_is_sent(
+    deployment: Settings, stream: Any
+) -> None:
+    with open_publisher(deployment, stream) as publisher:
+        publisher.send(b'{"n":1}')
+        with pytest.raises(MessageTooLargeError, match="1,048,576 bytes"):
+            publisher.send(b"x" * (1024 * 1024 + 1))
+        publisher.send(b'{"n":2}')
+    assert publisher.sent == 2
+
+
+def test_sqs_batches_stay_below_the_limit_of_one_call(deployment: Settings) -> None:
+    bodies = [bytes([65 + n]) * 400_000 for n in range(9)] + [b"z" * 1024 * 1024]
+    with open_publisher(deployment, BILLING) as publisher:
+        for body in bodies:
+            publisher.send(body)
+    assert sorted(m["Body"].encode() for m in received(deployment, "billing")) == bodies
+
+
+class Flaky:
+    """An SQS client whose batches fail in part, as told."""
+
+    def __init__(self, client: Any, failures: list[Any]) -> None:
+        self.client, self.failures = client, failures
+        self.calls = 0
+
+    def send_message_batch(self, QueueUrl: str, Entries: list[dict[str, Any]]) -> Any:
+        self.calls += 1
+        failure = self.failures.pop(0) if self.failures else None
+        if isinstance(failure, Exception):
+            raise failure
+        if failure is None:
+            return self.client.send_message_batch(QueueUrl=QueueUrl, Entries=Entries)
+        good = [entry for entry in Entries if entry["Id"] not in failure]
+        if good:
+            self.client.send_message_batch(QueueUrl=QueueUrl, Entries=good)
+        return {"Failed": [{"Id": i, **why} for i, why in failure.items()]}
+
+
+def publish_through(flaky: list[Any], settings: Settings, count: int) -> SqsPublisher:
+    publisher = SqsPublisher(settings, settings.queue_name("billing"))
+    publisher._sqs = Flaky(publisher._sqs, flaky)
+    with publisher:
+        for n in range(count):
+            publisher.send(str(n).encode())
+    return publisher
+
+
+def throttled() -> Exception:
+    from botocore.exceptions import ClientError
+
+    return ClientError({"Error": {"Code": "RequestThrottled", "Message": "slow"}}, "Send")
+
+
+def test_partial_failures_and_throttling_are_retried(deployment: Settings) -> None:
+    internal = {"SenderFault": False, "Code": "InternalError"}
+    publisher = publish_through(
+        [throttled(), {"0": internal, "7": internal}, {"1": internal}], deployment, 10
+    )
+    assert publisher.sent == 10
+    assert sorted(int(m["Body"]) for m in received(deployment, "billing")) == list(range(10))
+
+
+def test_what_sqs_refuses_for_good_is_counted_and_raised(deployment: Settings) -> None:
+    fault = {"SenderFault": True, "Code": "InvalidMessageContents", "Message": "no"}
+    with pytest.raises(PublishError, match="InvalidMessageContents") as caught:
+        publish_through([{"3": fault, "4": fault}], deployment, 10)
+    assert caught.value.failed == 2
+    assert sorted(int(m["Body"]) for m in received(deployment, "billing")) == [
+        0, 1, 2, 5, 6, 7, 8, 9
+    ]  # fmt: skip
+
+
+def test_a_queue_that_stays_away_ends_in_an_error(
+    deployment: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("minilab.bus.sqs._LONGEST_PAUSE", 0)
+    publisher = SqsPublisher(deployment, deployment.queue_name("billing"))
+    flaky = publisher._sqs = Flaky(publisher._sqs, [throttled() for _ in range(100_000)])
+    with pytest.raises(PublishError, match="RequestThrottled"), publisher:
+        for n in range(1000_000):
+            publisher.send(str(n).encode())
+    assert flaky.calls < 1000  # it gave up instead of trying each message
+
+
+@pytest.mark.parametrize("stream", [BILLING, PRODUCT], ids=["sqs", "kafka"])
+def test_a_stream_that_is_not_there_says_what_to_do(settings: Settings, stream: Any) -> None:
+    with pytest.raises(PublishError) as caught:
+        open_publisher(settings, stream)
+    assert caught.value.hint and "minilab provision" in caught.value.hint
+
+
+def test_kafka_that_cannot_be_reached(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("minilab.bus.kafka._CONNECT_SECONDS", 0.5)
+    with pytest.raises(MinilabError, match="Kafka cannot be reached"):
+        open_publisher(
+            dataclasses.replace(settings, kafka_bootstrap_servers="127.0.0.1:1"), PRODUCT
+        )
+
+
+def test_pack_makes_a_cloudevents_batch() -> None:
+    assert json.loads(pack([b'{"id":"1"}', b'{"id":"2"}'])) == [{"id": "1"}, {"id": "2"}]
