@@ -18,6 +18,7 @@ from minilab.errors import MinilabError
 from minilab_local import stack
 from minilab_local.cli.steps import Steps
 from minilab_local.dagster.process import DagsterDev, free_port, prepare_home
+from minilab_local.home import find_home
 from minilab_local.programs import environment_with, minilab, project_root, run_json
 
 
@@ -71,7 +72,7 @@ def running_stack(steps: Steps, root: Path) -> Iterator[dict[str, str]]:
     Yields:
         The environment for every program that is to use them.
     """
-    home = stack.home()
+    home = find_home()
     was_running = stack.status(home).running
     try:
         with steps.step(
