@@ -25,6 +25,7 @@ from typing import Any
 import psutil
 
 from minilab.errors import MinilabError
+from minilab_local.aws.http import HEALTH_PATH
 from minilab_local.home import logs, ports_file, read_json, run_file, tail, write_json
 from minilab_local.kafka import broker
 
@@ -312,8 +313,6 @@ def _port_taken(option: str, port: int | None) -> StartError:
 
 
 def _answers_http(port: int) -> bool:
-    from minilab_local.aws.app import HEALTH_PATH
-
     try:
         return _http(port, "GET", HEALTH_PATH, timeout=2.0) == 200
     except (OSError, http.client.HTTPException):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import re
 import time
 from collections.abc import Callable, Iterable
@@ -18,10 +19,14 @@ from urllib.parse import parse_qs
 from uuid import uuid4
 from xml.sax.saxutils import escape
 
+import moto.settings
+from moto.iam.models import get_account_id_from
+
+from minilab_local.aws import sqs
+from minilab_local.aws.http import HEALTH_PATH
+
 log = logging.getLogger(__name__)
 access_log = logging.getLogger("minilab_local.access")
-
-HEALTH_PATH = "/_minilab/health"
 
 # "Credential=<access key>/<date>/<region>/<service>/aws4_request" (AWS Signature Version 4)
 _CREDENTIAL = re.compile(r"Credential=([^/,\s]+)/\d+/([^/]+)/([^/]+)/aws4_request")
@@ -99,7 +104,7 @@ class Application:
 
     def _answer(self, call: Call, environ: dict[str, Any], start: Any) -> Iterable[bytes]:
         try:
-            return self._moto_app(environ, start)
+            return self._directly(call, environ, start) or self._moto_app(environ, start)
         except NotImplementedError as missing:
             what = str(missing) or f"{call.action or environ['REQUEST_METHOD']} is not implemented"
             return self._refuse(call, environ, start, what)
@@ -114,14 +119,43 @@ class Application:
             return respond_error(call, environ, start, 500, "InternalFailure", text)
 
     @staticmethod
+    def _directly(call: Call, environ: dict[str, Any], start: Any) -> Iterable[bytes] | None:
+        """The calls that are answered without moto's parsing; None where moto must."""
+        in_json = environ.get("CONTENT_TYPE", "").startswith("application/x-amz-json")
+        if call.service != "sqs" or not in_json or _checks_permissions():
+            return None
+        account = account_of(call, environ)
+        try:
+            document = sqs.answer(
+                call.action, environ["wsgi.input"].getvalue(), account, call.region
+            )
+        except sqs.Indirect:
+            return None
+        return respond(start, 200, document, "application/x-amz-json-1.0")
+
+    @staticmethod
     def _refuse(call: Call, environ: dict[str, Any], start: Any, what: str) -> Iterable[bytes]:
         text = f"{what.rstrip('.')}. The laptop's AWS (moto) does not have it; AWS may."
         return respond_error(call, environ, start, 501, "NotImplemented", text)
 
 
-def respond(start_response: Any, status: int, document: Any) -> list[bytes]:
+def _checks_permissions() -> bool:
+    """Whether somebody turned moto's IAM enforcement on: then every call must pass it."""
+    return not math.isinf(moto.settings.INITIAL_NO_AUTH_ACTION_COUNT)
+
+
+def account_of(call: Call, environ: dict[str, Any]) -> str:
+    """The account that a call lands in, found as moto finds it."""
+    named = environ.get("HTTP_X_MOTO_ACCOUNT_ID")
+    return named or str(get_account_id_from(call.access_key))
+
+
+def respond(
+    start_response: Any, status: int, document: Any, media_type: str = "application/json"
+) -> list[bytes]:
     body = json.dumps(document).encode()
-    start_response(f"{status} ", [("Content-Type", "application/json")])
+    headers = [("Content-Type", media_type), ("x-amzn-RequestId", str(uuid4()))]
+    start_response(f"{status} ", headers)
     return [body]
 
 

@@ -23,6 +23,9 @@ log = logging.getLogger(__name__)
 
 WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
+HEALTH_PATH = "/_minilab/health"
+"""Answers 200 once requests are served."""
+
 _MAX_HEAD = 64 * 1024
 _IDLE_SECONDS = 600.0
 _REASONS = {status.value: status.phrase for status in HTTPStatus}

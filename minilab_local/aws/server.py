@@ -37,7 +37,7 @@ def main(argv: list[str] | None = None) -> int:
         # Not in the signal handler itself: it may run inside a lock that shutdown needs.
         if not stopped.is_set():
             stopped.set()
-            threading.Thread(target=server.shutdown, name="shutdown").start()
+            threading.Thread(target=_shut_down, args=(server,), name="shutdown").start()
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
@@ -45,6 +45,13 @@ def main(argv: list[str] | None = None) -> int:
     server.serve_forever()
     log.info("stopped")
     return 0
+
+
+def _shut_down(server: Server) -> None:
+    from minilab_local.aws import sqs
+
+    sqs.stop_waiting()
+    server.shutdown()
 
 
 def _application() -> object:
@@ -55,8 +62,10 @@ def _application() -> object:
 
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
+    from minilab_local.aws import sqs
     from minilab_local.aws.app import Application
 
+    sqs.install(lambda record: None)
     _install_athena()
     return Application(DomainDispatcherApplication(create_backend_app))
 
