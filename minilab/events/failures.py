@@ -13,8 +13,9 @@ class Reason(StrEnum):
     BAD_COMPRESSION = "bad_compression"
     TOO_LARGE = "too_large"
     NOT_UTF8 = "not_utf8"
+    TOO_DEEP = "too_deep"  # decided from the brackets alone, before anything is parsed
     NOT_JSON = "not_json"  # also NaN and Infinity, which JSON does not have
-    TOO_DEEP = "too_deep"
+    DUPLICATE_KEY = "duplicate_key"  # readers disagree which one counts (RFC 8259, section 4)
     NOT_AN_EVENT = "not_an_event"  # JSON, but neither an object nor an array of objects
     EMPTY_BATCH = "empty_batch"
     UNSUPPORTED_SPECVERSION = "unsupported_specversion"

@@ -1,0 +1,450 @@
+"""Whether events are acceptable on a stream: the envelope's rules and the contract's together.
+
+Two roads, one verdict. ``judge`` looks at one event with care and names every broken rule; it is
+the truth. ``accept`` looks at many at once and either accepts them all, exactly as ``judge``
+would, or says that at least one wants a careful look. ``sort`` takes the fast road and goes down to
+the careful one only where it must.
+
+Decisions that the specifications leave open:
+
+- **Duplicate keys**, in the envelope or (where there is a contract) in the payload, are refused:
+  parsers disagree which one counts, so what was validated would not be what is queried.
+- **NaN, Infinity**, lone surrogates and comments are not JSON.
+- **Depth** of more than 100 and **events** of more than 1 MiB are refused unparsed.
+- **Payloads in ``data_base64``** break a contract, which describes JSON in ``data``.
+- **Members that a contract does not name** are as the schema says (``additionalProperties``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from operator import add
+from typing import Any, NamedTuple
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+from msgspec import Raw
+
+from minilab.events.contracts import CompiledContract
+from minilab.events.envelope import (
+    ATTRIBUTES,
+    PLAIN_DATE_TIME,
+    REQUIRED,
+    Envelope,
+    attribute_violations,
+    canonical_time,
+    has_control_characters,
+    is_dataschema,
+    is_media_type,
+    is_source,
+    is_tenant,
+)
+from minilab.events.failures import Reason, Violation
+from minilab.events.formats import (
+    MAX_EVENT_BYTES,
+    Refused,
+    check_depth,
+    check_utf8,
+    duplicate_keys,
+    refused,
+)
+from minilab.events.registry import Registry
+
+_CHUNKS = (1024, 64, 1)
+"""How many events are looked at together, before and after one of them gave doubt."""
+
+_decode = msgspec.json.Decoder(Envelope).decode
+_members = msgspec.json.Decoder(dict[str, Raw]).decode
+_value = msgspec.json.Decoder().decode
+
+
+class Doubt(Exception):
+    """At least one of these events wants a careful look."""
+
+
+class Rejection(NamedTuple):
+    """An event that cannot be accepted, and what could be read of it."""
+
+    reason: Reason
+    violations: tuple[Violation, ...]
+    id: str | None = None
+    source: str | None = None
+    type: str | None = None
+    tenant: str | None = None
+
+
+class Accepted(NamedTuple):
+    """Accepted events as columns of equal length, in their order.
+
+    ``times`` are RFC 3339 texts of at most microseconds, ``data`` are JSON texts, empty if absent.
+    """
+
+    ids: list[str]
+    sources: list[str]
+    types: list[str]
+    times: list[str | None]
+    subjects: list[str | None]
+    tenants: list[str | None]
+    datacontenttypes: list[str | None]
+    dataschemas: list[str | None]
+    extensions: list[str | None]
+    data: list[Raw]
+    data_base64: list[str | None]
+
+    @classmethod
+    def none(cls) -> Accepted:
+        return cls(*([] for _ in cls._fields))
+
+    def append(self, more: Accepted) -> None:
+        columns: list[Any] = list(self)
+        for column, values in zip(columns, list[Any](more), strict=True):
+            column.extend(values)
+
+
+class Sorted(NamedTuple):
+    """The verdict on a sequence of events. The two lists of indexes point into it, ascending."""
+
+    accepted: Accepted
+    accepted_at: list[int]
+    rejected: list[Rejection]
+    rejected_at: list[int]
+
+
+class StreamRules:
+    """What one stream accepts."""
+
+    def __init__(self, registry: Registry, stream: str) -> None:
+        """Raises RegistryError where there is no such stream, or a contract cannot be used."""
+        self.stream = registry.stream(stream)
+        self._streams_by_type = {c.type: c.stream for c in registry.contracts.values()}
+        self._foreign_types = {t for t, home in self._streams_by_type.items() if home != stream}
+        self._required = self.stream.contract == "required"
+        self._contracts = (
+            {c.type: CompiledContract(c) for c in registry.contracts_of(stream)}
+            if self._required
+            else {}
+        )
+        self._payload_decoders = {
+            name: contract.decode_fast
+            for name, contract in self._contracts.items()
+            if contract.decode_fast is not None
+        }
+
+    def sort(self, bodies: Sequence[bytes]) -> Sorted:
+        """Tell acceptable events from others; every event ends on one side."""
+        result = Sorted(Accepted.none(), [], [], [])
+        self._sort(bodies, 0, _CHUNKS, result)
+        return result
+
+    def _sort(
+        self, bodies: Sequence[bytes], start: int, sizes: tuple[int, ...], into: Sorted
+    ) -> None:
+        size, *smaller = sizes
+        for offset in range(0, len(bodies), size):
+            chunk = bodies[offset : offset + size]
+            first = start + offset
+            try:
+                into.accepted.append(self.accept(chunk))
+                into.accepted_at.extend(range(first, first + len(chunk)))
+            except (Doubt, msgspec.MsgspecError, UnicodeError, KeyError, RecursionError):
+                if smaller:
+                    self._sort(chunk, first, tuple(smaller), into)
+                    continue
+                verdict = self.judge(chunk[0])
+                if isinstance(verdict, Rejection):
+                    into.rejected.append(verdict)
+                    into.rejected_at.append(first)
+                else:
+                    into.accepted.append(verdict)
+                    into.accepted_at.append(first)
+
+    # The fast road -------------------------------------------------------------------------
+
+    def accept(self, bodies: Sequence[bytes]) -> Accepted:
+        """Accept all of these events, each the bytes of one.
+
+        Raises:
+            Doubt, MsgspecError, UnicodeError, KeyError or RecursionError: not all, or not surely.
+        """
+        if max(map(len, bodies)) > MAX_EVENT_BYTES:
+            raise Doubt
+        events = [_decode(body) for body in bodies]
+        columns = Accepted(
+            [e.id for e in events],
+            [e.source for e in events],
+            [e.type for e in events],
+            [e.time for e in events],
+            [e.subject for e in events],
+            [e.tenant for e in events],
+            [e.datacontenttype for e in events],
+            [e.dataschema for e in events],
+            [None] * len(events),
+            [e.data for e in events],
+            [e.data_base64 for e in events],
+        )
+        _check_attributes(columns, tenant_required=self._required)
+        attributes = _attributes_set(columns)
+        if self._required:
+            decoders = self._payload_decoders
+            payloads = [
+                decoders[kind](data) for kind, data in zip(columns.types, columns.data, strict=True)
+            ]
+            # Members of `data`, and `data` itself.
+            expected = [n + len(p) + 1 for n, p in zip(attributes, payloads, strict=True)]
+            if columns.data_base64.count(None) != len(events):
+                raise Doubt
+        else:
+            if not self._foreign_types.isdisjoint(columns.types):
+                raise Doubt
+            inner = list(map(bytes, columns.data))
+            for body in bodies:
+                check_utf8_and_depth(body)
+            expected = [
+                n + data.count(b'":') + (len(data) > 0)
+                for n, data in zip(attributes, inner, strict=True)
+            ]
+        _check_keys(bodies, expected)
+        return columns
+
+    # The careful road ----------------------------------------------------------------------
+
+    def judge(self, body: bytes) -> Accepted | Rejection:
+        """Look at one event: an ``Accepted`` of length 1, or all that is wrong with it."""
+        try:
+            members = read_members(body)
+        except Refused as error:
+            return Rejection(error.reason, error.violations)
+        data = members.pop("data", None)
+        attributes = {name: _read_value(raw) for name, raw in members.items()}
+        known = {
+            name: value if isinstance(value := attributes.get(name), str) else None
+            for name in ("id", "source", "type", "tenant")
+        }
+        try:
+            found = [
+                *self._duplicates(body),
+                *attribute_violations(attributes, tenant_required=self._required),
+                *_data_violations(data, attributes),
+                *self._type_violations(known["type"]),
+                *self._contract_violations(known["type"], data),
+            ]
+        except Refused as error:
+            return Rejection(error.reason, error.violations, **known)
+        if found:
+            reason = min((_reason_of(v) for v in found), key=list(Reason).index)
+            return Rejection(reason, tuple(found), **known)
+        return _accepted_one(attributes, members, data)
+
+    def _duplicates(self, body: bytes) -> list[Violation]:
+        names = duplicate_keys(body, whole=self._required)
+        return [
+            Violation("", "duplicate-key", f"The key {name[:200]!r} stands twice in one object.")
+            for name in names[:20]
+        ]
+
+    def _type_violations(self, kind: str | None) -> Iterable[Violation]:
+        if not kind or kind in self._contracts:
+            return
+        if kind in self._foreign_types:
+            home = self._streams_by_type[kind]
+            yield Violation(
+                "/type",
+                "wrong-stream",
+                f"{kind} belongs to the stream {home}, not to {self.stream.name}.",
+            )
+        elif self._required:
+            yield Violation(
+                "/type",
+                "unknown-type",
+                f"There is no contract {kind[:200]!r}; the stream {self.stream.name} has "
+                f"{', '.join(sorted(self._contracts))}.",
+            )
+
+    def _contract_violations(self, kind: str | None, data: Raw | None) -> Iterable[Violation]:
+        contract = self._contracts.get(kind) if kind else None
+        if contract is None:
+            return
+        if data is None:
+            yield Violation("/data", "required", "The event has no data; its contract wants some.")
+            return
+        try:
+            payload = _value(data)
+        except msgspec.DecodeError as error:
+            yield Violation("/data", "number", f"A number that no reader can hold: {error}")
+            return
+        yield from contract.violations(payload)
+
+
+def _check_attributes(columns: Accepted, *, tenant_required: bool) -> None:
+    """Raises Doubt unless every attribute surely keeps the rules of ``envelope``."""
+    tenants = set(columns.tenants)
+    if not tenant_required:
+        tenants.discard(None)
+    if None in tenants or not _all(is_tenant, tenants):
+        raise Doubt
+    if not (
+        _all(is_source, set(columns.sources))
+        and _all(is_dataschema, set(columns.dataschemas) - {None})
+        and _all(is_media_type, set(columns.datacontenttypes) - {None})
+    ):
+        raise Doubt
+    if (
+        has_control_characters(columns.ids)
+        or has_control_characters(set(columns.types))
+        or has_control_characters(s for s in columns.subjects if s is not None)
+    ):
+        raise Doubt
+    times = pa.array(columns.times, pa.string())
+    if pc.all(pc.match_substring_regex(times, PLAIN_DATE_TIME)).as_py() is False:
+        raise Doubt
+
+
+def _all(rule: Callable[[str], bool], values: Iterable[str | None]) -> bool:
+    return all(value is not None and rule(value) for value in values)
+
+
+def _attributes_set(columns: Accepted) -> list[int]:
+    """How many attributes (without ``data``) each event has."""
+    size = len(columns.ids)
+    total = [len(REQUIRED)] * size
+    for values in (
+        columns.times,
+        columns.subjects,
+        columns.tenants,
+        columns.datacontenttypes,
+        columns.dataschemas,
+        columns.data_base64,
+    ):
+        absent = values.count(None)
+        if absent == 0:
+            total = [n + 1 for n in total]
+        elif absent < size:
+            total = list(map(add, total, [value is not None for value in values]))
+    return total
+
+
+def check_utf8_and_depth(body: bytes) -> None:
+    """Raises Doubt where a text is not UTF-8 or too deep."""
+    try:
+        check_utf8(body)
+        check_depth(body)
+    except Refused:
+        raise Doubt from None
+
+
+def _check_keys(bodies: Sequence[bytes], expected: list[int]) -> None:
+    """Raises Doubt unless every text surely has as many keys as were decoded, so none twice.
+
+    In JSON text, ``":`` stands after every key that no white space parts from its colon. It may
+    also stand inside a string, which raises the count and so raises doubt. White space before a
+    colon would hide a key, so it raises doubt by itself.
+    """
+    text = b"".join(bodies)
+    if not text.isascii():
+        text.decode()
+    if b" :" in text or (
+        (b"\n" in text or b"\t" in text or b"\r" in text)
+        and (b"\n:" in text or b"\t:" in text or b"\r:" in text)
+    ):
+        raise Doubt
+    if [body.count(b'":') for body in bodies] != expected:
+        raise Doubt
+
+
+def read_members(body: bytes) -> dict[str, Raw]:
+    """The members of one event's JSON object, undecoded.
+
+    Raises:
+        Refused: too large, not UTF-8, too deep, not JSON, or not an object.
+    """
+    if len(body) > MAX_EVENT_BYTES:
+        raise refused(
+            Reason.TOO_LARGE, "size", f"{len(body)} bytes; an event has at most {MAX_EVENT_BYTES}."
+        )
+    if not body.strip(b" \t\r\n"):
+        raise refused(Reason.EMPTY_MESSAGE, "message", "There are no bytes but white space.")
+    check_utf8(body)
+    check_depth(body)
+    try:
+        return _members(body)
+    except msgspec.ValidationError as error:
+        raise refused(Reason.NOT_AN_EVENT, "object", str(error)) from None
+    except msgspec.DecodeError as error:
+        raise refused(Reason.NOT_JSON, "json", str(error)) from None
+    except RecursionError:
+        raise refused(Reason.TOO_DEEP, "depth", "It nests too deep to be read.") from None
+
+
+class _Unreadable:
+    """Stands for a value that no Python value can hold, such as a number of 5,000 digits."""
+
+
+def _read_value(raw: Raw) -> Any:
+    try:
+        return _value(raw)
+    except msgspec.DecodeError:
+        return _Unreadable()
+
+
+def _data_violations(data: Raw | None, attributes: dict[str, Any]) -> Iterable[Violation]:
+    base64 = attributes.get("data_base64")
+    if data is not None and base64 is not None:
+        yield Violation("/data_base64", "one-payload", "data and data_base64 exclude each other.")
+    if isinstance(base64, str) and not _is_base64(base64):
+        yield Violation("/data_base64", "base64", "This is not base64 (RFC 4648, section 4).")
+
+
+def _is_base64(text: str) -> bool:
+    from base64 import b64decode
+
+    try:
+        b64decode(text, validate=True)
+    except ValueError:
+        return False
+    return True
+
+
+def _reason_of(violation: Violation) -> Reason:
+    match violation:
+        case ("", "duplicate-key", _):
+            return Reason.DUPLICATE_KEY
+        case (_, "specversion", _):
+            return Reason.UNSUPPORTED_SPECVERSION
+        case ("/data", _, _):
+            return Reason.CONTRACT_VIOLATION
+        case (path, _, _) if path.startswith("/data/"):
+            return Reason.CONTRACT_VIOLATION
+        case (_, "required", _):
+            return Reason.MISSING_ATTRIBUTE
+        case ("/type", "unknown-type", _):
+            return Reason.UNKNOWN_TYPE
+        case ("/type", "wrong-stream", _):
+            return Reason.WRONG_STREAM
+        case _:
+            return Reason.INVALID_ATTRIBUTE
+
+
+def _accepted_one(
+    attributes: dict[str, Any], members: dict[str, Raw], data: Raw | None
+) -> Accepted:
+    others = {
+        name: bytes(members[name]).decode()
+        for name, value in attributes.items()
+        if name not in ATTRIBUTES and value is not None
+    }
+    text = ",".join(f'"{name}":{value}' for name, value in others.items())
+    time = attributes.get("time")
+    return Accepted(
+        [attributes["id"]],
+        [attributes["source"]],
+        [attributes["type"]],
+        [None if time is None else canonical_time(time)],
+        [attributes.get("subject")],
+        [attributes.get("tenant")],
+        [attributes.get("datacontenttype")],
+        [attributes.get("dataschema")],
+        ["{" + text + "}" if others else None],
+        [Raw() if data is None else data],
+        [attributes.get("data_base64")],
+    )
