@@ -103,7 +103,15 @@ def _contract_yaml(contract: Contract, columns: list[Column], stream: Stream) ->
         "name": model_name(contract),
         "description": f"{contract.description.strip()} One row per `{contract.type}` event.",
         "config": _config(stream, contract.type),
-        "data_tests": [{"conforms": {"arguments": {k: v for k, v in arguments.items() if v}}}],
+        "data_tests": [
+            {
+                "conforms": {
+                    "arguments": {k: v for k, v in arguments.items() if v},
+                    # In percent of the rows: one odd event warns, a rule that many break stops.
+                    "config": {"warn_if": "> 0", "error_if": "> 1"},
+                }
+            }
+        ],
         "columns": described,
     }
 

@@ -35,7 +35,7 @@ class Change:
 
     def _diff(self) -> list[str]:
         lines = unified_diff(self.old.splitlines(), self.new.splitlines(), lineterm="", n=0)
-        return [line for line in lines if not line.startswith(("+++", "---"))]
+        return list(lines)[2:]  # without the two lines that name the files
 
 
 def render(registry: Registry) -> dict[str, str]:
