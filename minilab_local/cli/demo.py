@@ -66,7 +66,8 @@ def demo(events: int, seed: int | None, as_json: bool) -> None:
         with steps.step("send", f"sending {events:,} events, and some trouble among them"):
             sent = run_json(
                 minilab(
-                    "simulate", "--json", "--events", str(events), "--seed", str(accounts.seed)
+                    *("simulate", "--json", "--events", str(events), "--seed", str(accounts.seed)),
+                    *("--bad", "0.01", "--duplicates", "0.01", "--late", "0.01"),
                 ),
                 environ,
                 cwd=root,

@@ -7,7 +7,11 @@ import msgspec
 import pytest
 
 from minilab.events.failures import Reason
+from minilab.events.formats import Refused, open_message
 from minilab.events.registry import load_registry
+from minilab.events.validation import Rejection, StreamRules
+from minilab.simulation.event import Event, encoder
+from minilab.simulation.history import history
 from minilab.simulation.trouble import bad_messages, order
 
 REGISTRY = load_registry()
@@ -71,3 +75,39 @@ def test_order_keeps_every_event_once_and_adds_the_trouble(count: int) -> None:
         ordered = sorted((i for i in range(count) if streams[i] == name), key=position.__getitem__)
         late = sum(index < max(ordered[:n], default=-1) for n, index in enumerate(ordered))
         assert late == (min(size - 1, max(1, round(0.3 * size))))
+
+
+@pytest.mark.parametrize("name", list(REGISTRY.streams))
+def test_validation_gives_the_reason_that_was_promised(name: str) -> None:
+    stream = REGISTRY.stream(name)
+    example = EXAMPLE
+    if contracts := REGISTRY.contracts_of(name):
+        [body] = [
+            body
+            for body in _encoded(history(3, 400, days=30, streams=[name]))
+            if contracts[0].type.encode() in body
+        ][:1]
+        example = body
+    rules = StreamRules(REGISTRY, name)
+    for bad in islice(bad_messages(Random(2), REGISTRY, stream, [example]), 60):
+        assert _reason(rules, bad.body) == bad.reason, bad
+
+
+def _encoded(events: list[Event]) -> list[bytes]:
+    encode = encoder("test", {})
+    return [encode(n, event, 1.78e9, 1.78e9 + event.offset) for n, event in enumerate(events)]
+
+
+def _reason(rules: StreamRules, body: bytes) -> Reason | None:
+    try:
+        [event] = open_message(body).events
+    except Refused as refusal:
+        return refusal.reason
+    verdict = rules.judge(event)
+    return verdict.reason if isinstance(verdict, Rejection) else None
+
+
+@pytest.mark.parametrize("name", list(REGISTRY.streams))
+def test_validation_accepts_every_good_event(name: str) -> None:
+    bodies = _encoded(history(9, 5000, days=30, streams=[name]))
+    assert StreamRules(REGISTRY, name).sort(bodies).rejected == []
