@@ -22,8 +22,9 @@ from xml.sax.saxutils import escape
 import moto.settings
 from moto.iam.models import get_account_id_from
 
-from minilab_local.aws import sqs
+from minilab_local.aws import s3, sqs
 from minilab_local.aws.http import HEALTH_PATH
+from minilab_local.aws.state import State
 
 log = logging.getLogger(__name__)
 access_log = logging.getLogger("minilab_local.access")
@@ -31,6 +32,27 @@ access_log = logging.getLogger("minilab_local.access")
 # "Credential=<access key>/<date>/<region>/<service>/aws4_request" (AWS Signature Version 4)
 _CREDENTIAL = re.compile(r"Credential=([^/,\s]+)/\d+/([^/]+)/([^/]+)/aws4_request")
 _CREDENTIAL_IN_QUERY = re.compile(r"X-Amz-Credential=([^&]+)")
+
+
+_AWS_JSON = "application/x-amz-json"
+_S3_CONTROL = "/v20180820/"
+
+_READS = re.compile(
+    r"(Get|List|Describe|BatchGet|Head|Search|Query|Scan|TransactGet|Select|Filter|Lookup|Check"
+    r"|Test|Validate|Estimate|Simulate|Preview)"
+)
+
+# Actions that do something elsewhere instead of changing what their service knows. To carry them
+# out again after a crash would do it twice; and they may call this very endpoint, so they must
+# not hold a lock.
+_ONLY_DOES = {
+    "athena": ("StartQueryExecution", "StopQueryExecution", "StartSession", "StopSession"),
+    "events": ("PutEvents",),
+    "sns": ("Publish", "PublishBatch"),
+    "states": ("StartExecution", "StartSyncExecution", "StopExecution"),
+    "lambda": ("Invoke",),
+    "firehose": ("PutRecord", "PutRecordBatch"),
+}
 
 
 @dataclass(frozen=True)
@@ -45,6 +67,14 @@ class Call:
     action: str
     region: str
     access_key: str
+
+    def changes_something(self, method: str, path: str) -> bool:
+        """Whether the call may change what must be kept (see ``minilab_local.aws.state``)."""
+        if not self.action:
+            return method not in ("GET", "HEAD", "OPTIONS") and not path.endswith("/invocations")
+        if self.action in _ONLY_DOES.get(self.service, ()):
+            return False
+        return not _READS.match(self.action)
 
     @classmethod
     def of(cls, environ: dict[str, Any]) -> Call:
@@ -72,10 +102,11 @@ def _form_action(environ: dict[str, Any]) -> str:
 
 
 class Application:
-    """``moto_app`` with health, clear errors and an access log around it."""
+    """moto with state that survives, direct ways, health, clear errors and an access log."""
 
-    def __init__(self, moto_app: Callable[..., Iterable[bytes]]) -> None:
+    def __init__(self, moto_app: Callable[..., Iterable[bytes]], state: State) -> None:
         self._moto_app = moto_app
+        self._state = state
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         if environ["PATH_INFO"] == HEALTH_PATH:
@@ -104,7 +135,8 @@ class Application:
 
     def _answer(self, call: Call, environ: dict[str, Any], start: Any) -> Iterable[bytes]:
         try:
-            return self._directly(call, environ, start) or self._moto_app(environ, start)
+            answer = None if _checks_permissions() else _directly(call, environ, start)
+            return self._through_moto(call, environ, start) if answer is None else answer
         except NotImplementedError as missing:
             what = str(missing) or f"{call.action or environ['REQUEST_METHOD']} is not implemented"
             return self._refuse(call, environ, start, what)
@@ -118,25 +150,47 @@ class Application:
             )
             return respond_error(call, environ, start, 500, "InternalFailure", text)
 
-    @staticmethod
-    def _directly(call: Call, environ: dict[str, Any], start: Any) -> Iterable[bytes] | None:
-        """The calls that are answered without moto's parsing; None where moto must."""
-        in_json = environ.get("CONTENT_TYPE", "").startswith("application/x-amz-json")
-        if call.service != "sqs" or not in_json or _checks_permissions():
-            return None
-        account = account_of(call, environ)
-        try:
-            document = sqs.answer(
-                call.action, environ["wsgi.input"].getvalue(), account, call.region
-            )
-        except sqs.Indirect:
-            return None
-        return respond(start, 200, document, "application/x-amz-json-1.0")
+    def _through_moto(self, call: Call, environ: dict[str, Any], start: Any) -> Iterable[bytes]:
+        """Let moto answer, in the way that keeps what the call changes."""
+        path = environ["PATH_INFO"]
+        if path.startswith("/moto-api"):
+            answer = list(self._moto_app(environ, start))
+            if environ["REQUEST_METHOD"] == "POST":
+                self._state.snapshot()  # it may have changed anything, such as by a reset
+            return answer
+        if not call.changes_something(environ["REQUEST_METHOD"], path):
+            return self._moto_app(environ, start)
+        if call.service == "s3" and not path.startswith(_S3_CONTROL):
+            with s3.journalled(environ):
+                return list(self._moto_app(environ, start))
+        if call.service == "sqs":  # it journals by itself
+            return self._moto_app(environ, start)
+        return self._state.request(call.service, call.action, environ, start)
 
     @staticmethod
     def _refuse(call: Call, environ: dict[str, Any], start: Any, what: str) -> Iterable[bytes]:
         text = f"{what.rstrip('.')}. The laptop's AWS (moto) does not have it; AWS may."
         return respond_error(call, environ, start, 501, "NotImplemented", text)
+
+
+def _directly(call: Call, environ: dict[str, Any], start: Any) -> Iterable[bytes] | None:
+    """Answer a plain call that carries data without moto's parsing; None where moto must."""
+    if call.service == "sqs" and environ.get("CONTENT_TYPE", "").startswith(_AWS_JSON):
+        body = environ["wsgi.input"].getvalue()
+        try:
+            document = sqs.answer(call.action, body, account_of(call, environ), call.region)
+        except sqs.Indirect:
+            return None
+        return respond(start, 200, document, _AWS_JSON + "-1.0")
+    if call.service == "s3":
+        try:
+            status, headers, content = s3.answer(environ)
+        except s3.Indirect:
+            return None
+        request_id = ("x-amz-request-id", uuid4().hex[:16].upper())
+        start(f"{status} ", [*((name, str(value)) for name, value in headers.items()), request_id])
+        return [content] if isinstance(content, bytes) else content
+    return None
 
 
 def _checks_permissions() -> bool:

@@ -14,6 +14,7 @@ import logging
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import Any
@@ -56,7 +57,7 @@ class FileBody:
 
 
 class Server:
-    """Serves ``app`` on a listening socket, one thread per connection, until :meth:`shutdown`."""
+    """Serves ``app`` on a listening socket, one thread per connection."""
 
     def __init__(self, listener: socket.socket, app: WsgiApp) -> None:
         self.listener = listener
@@ -68,7 +69,7 @@ class Server:
 
     def serve_forever(self) -> None:
         # A timeout, because closing a socket does not wake a thread that waits in accept().
-        self.listener.settimeout(0.5)
+        self.listener.settimeout(0.1)
         while not self._stopping.is_set():
             try:
                 client, address = self.listener.accept()
@@ -83,15 +84,21 @@ class Server:
                 self._connections[connection] = None
             threading.Thread(target=connection.run, name="http", daemon=True).start()
 
-    def shutdown(self, grace: float = 5.0) -> None:
-        """Take no new requests, let running ones end (at most ``grace`` seconds), close."""
+    def stop_accepting(self) -> None:
+        """Take no new requests; those that run go on. ``serve_forever`` returns soon."""
         self._stopping.set()
-        with self._lock:
-            connections = list(self._connections)
-        for connection in connections:
+        for connection in self._open():
             connection.stop_reading()
-        for connection in connections:
-            connection.ended.wait(grace)
+
+    def wait_until_idle(self, grace: float = 10.0) -> None:
+        """Let running requests end; after ``grace`` seconds, leave them to their fate."""
+        deadline = time.monotonic() + grace
+        for connection in self._open():
+            connection.ended.wait(max(0.0, deadline - time.monotonic()))
+
+    def _open(self) -> list[_Connection]:
+        with self._lock:
+            return list(self._connections)
 
     @property
     def stopping(self) -> bool:

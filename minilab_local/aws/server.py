@@ -14,8 +14,12 @@ import socket
 import sys
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from minilab_local.aws.http import Server
+from minilab_local.aws.http import Server, WsgiApp
+
+if TYPE_CHECKING:
+    from minilab_local.aws.state import State
 
 log = logging.getLogger("minilab_local.aws")
 
@@ -30,19 +34,22 @@ def main(argv: list[str] | None = None) -> int:
     options.home.mkdir(parents=True, exist_ok=True)
     _log_to(options.home / "logs")
     listener = _listener(options.port, options.fd)
-    server = Server(listener, _application())
-    stopped = threading.Event()
+    app, state = _application(options.home)
+    server = Server(listener, app)
+    stopping = threading.Event()
 
     def stop(signum: int, frame: object) -> None:
         # Not in the signal handler itself: it may run inside a lock that shutdown needs.
-        if not stopped.is_set():
-            stopped.set()
+        if not stopping.is_set():
+            stopping.set()
             threading.Thread(target=_shut_down, args=(server,), name="shutdown").start()
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     log.info("listening on 127.0.0.1:%d", server.port)
     server.serve_forever()
+    server.wait_until_idle()
+    state.close()
     log.info("stopped")
     return 0
 
@@ -50,24 +57,30 @@ def main(argv: list[str] | None = None) -> int:
 def _shut_down(server: Server) -> None:
     from minilab_local.aws import sqs
 
+    server.stop_accepting()
     sqs.stop_waiting()
-    server.shutdown()
 
 
-def _application() -> object:
+def _application(home: Path) -> tuple[WsgiApp, State]:
     # moto and botocore read these when they are imported.
     os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
+    os.environ.setdefault("S3_IGNORE_SUBDOMAIN_BUCKETNAME", "true")
     for name in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE"):
         os.environ.pop(name, None)
 
+    from minilab_local.aws import repeatable  # noqa: F401, I001 - before any service of moto
+    from minilab_local.aws import glue, objects
+    from minilab_local.aws.app import Application
+    from minilab_local.aws.state import State
+
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
-    from minilab_local.aws import sqs
-    from minilab_local.aws.app import Application
-
-    sqs.install(lambda record: None)
+    objects.use_root(home / "objects")
+    glue.install()
     _install_athena()
-    return Application(DomainDispatcherApplication(create_backend_app))
+    moto_app = DomainDispatcherApplication(create_backend_app)
+    state = State(home / "state", moto_app)
+    return Application(moto_app, state), state
 
 
 def _install_athena() -> None:

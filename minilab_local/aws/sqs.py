@@ -42,7 +42,7 @@ MAX_BYTES = 1_048_576
 _FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 # One lock for all queues: operations take microseconds, and a dead letter touches two of them.
-_lock = threading.RLock()
+lock = threading.RLock()
 _closing = threading.Event()
 
 Record = tuple[Any, ...]
@@ -82,7 +82,7 @@ class LocalQueue(moto_sqs.Queue):
         self._messages_lock = self.changed
 
     def _prepare(self) -> None:
-        self.changed = threading.Condition(_lock)
+        self.changed = threading.Condition(lock)
         self._notes: list[Record] = []
 
     @property
@@ -113,7 +113,7 @@ class LocalQueue(moto_sqs.Queue):
     @contextmanager
     def changing(self) -> Iterator[Messages]:
         """Hold the lock, and journal what was changed before anybody is answered."""
-        with _lock:
+        with lock:
             yield self.store
             self.flush()
 
@@ -157,7 +157,7 @@ class LocalQueue(moto_sqs.Queue):
         return self._count(2)
 
     def _count(self, which: int) -> int:
-        with _lock:
+        with lock:
             return self.store.counts(now_ms())[which]
 
     # Messages
@@ -171,7 +171,7 @@ class LocalQueue(moto_sqs.Queue):
     def add_message(self, message: moto_sqs.Message) -> None:
         """What moto's other services (SNS, S3, EventBridge) and its own API send with."""
         if self.fifo_queue:
-            with _lock:
+            with lock:
                 super().add_message(message)
                 self.journal_whole()
             return
@@ -219,7 +219,7 @@ class LocalQueue(moto_sqs.Queue):
 
     def delete_message(self, receipt_handle: str) -> None:
         if self.fifo_queue:
-            with _lock:
+            with lock:
                 super().delete_message(receipt_handle)
                 self.journal_whole()
             return
@@ -242,13 +242,13 @@ class LocalSQSBackend(moto_sqs.SQSBackend):
     def create_queue(
         self, name: str, tags: dict[str, str] | None = None, **kwargs: Any
     ) -> moto_sqs.Queue:
-        with _lock:
+        with lock:
             queue = super().create_queue(name, tags, **kwargs)
             queue.journal_whole()
             return queue
 
     def delete_queue(self, queue_name: str) -> None:
-        with _lock:
+        with lock:
             key = self.get_queue(queue_name).key
             super().delete_queue(queue_name)
             _append(("delete", key))
@@ -275,7 +275,7 @@ class LocalSQSBackend(moto_sqs.SQSBackend):
 
     @contextmanager
     def _journalled(self, queue_name: str) -> Iterator[None]:
-        with _lock:
+        with lock:
             yield
             self.get_queue(queue_name).journal_whole()
 
@@ -321,7 +321,7 @@ class LocalSQSBackend(moto_sqs.SQSBackend):
                 queue_name, count, wait_seconds_timeout, visibility_timeout, message_attribute_names
             )
             if received:
-                with _lock:
+                with lock:
                     queue.journal_whole()
             return received
         taken = queue.receive(count, wait_seconds_timeout, visibility_timeout)
@@ -688,7 +688,7 @@ def _relink(queue: LocalQueue, queues: dict[str, LocalQueue]) -> None:
 def stop_waiting() -> None:
     """End all long polls: the server is closing."""
     _closing.set()
-    with _lock:
+    with lock:
         for account in moto_sqs.sqs_backends.values():
             for backend in account.values():
                 for queue in backend.queues.values():
