@@ -1,0 +1,99 @@
+"""DuckDB's errors in Athena's words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import duckdb
+from sqlglot import exp
+
+from minilab_local.athena import statements as s
+from minilab_local.athena.errors import SYSTEM, QueryError
+
+_MISSING_COLUMN = (
+    r'Referenced column "(?P<name>[^"]+)" not found',
+    r'Table "[^"]+" does not have a column named "(?P<name>[^"]+)"',
+    r'Values list "[^"]+" does not have a column named "(?P<name>[^"]+)"',
+    r'Referenced table "(?P<name>[^"]+)" not found',
+    r'Could not find key "(?P<name>[^"]+)" in struct',
+)
+_KNOWN = (
+    (r"[Dd]ivision by zero|divide by zero", "DIVISION_BY_ZERO", "Division by zero"),
+    (
+        r"Scalar Function with name (?P<n>\S+) does not exist",
+        "FUNCTION_NOT_FOUND",
+        "Function '{n}' not registered",
+    ),
+    (
+        r"Aggregate Function with name (?P<n>\S+) does not exist",
+        "FUNCTION_NOT_FOUND",
+        "Function '{n}' not registered",
+    ),
+    (
+        r"Table Function with name (?P<n>\S+) does not exist",
+        "FUNCTION_NOT_FOUND",
+        "Function '{n}' not registered",
+    ),
+    (
+        r"More than one row returned by a subquery",
+        "SUBQUERY_MULTIPLE_ROWS",
+        "Scalar sub-query has returned multiple rows",
+    ),
+)
+
+
+def translated(error: duckdb.Error, statement: s.Statement) -> QueryError:
+    """The error that Athena would show; what is not known by name keeps DuckDB's words."""
+    text = str(error)
+    for pattern in _MISSING_COLUMN:
+        if found := re.search(pattern, text):
+            name = found["name"]
+            return QueryError(
+                "COLUMN_NOT_FOUND",
+                f"{_place(statement, name)}Column '{name}' cannot be resolved or requester is not "
+                "authorized to access requested resources",
+            )
+    for pattern, code, message in _KNOWN:
+        if found := re.search(pattern, text):
+            return QueryError(code, message.format(**found.groupdict()))
+    if found := re.search(r'Ambiguous reference to column name "([^"]+)"', text):
+        return QueryError(
+            "AMBIGUOUS_NAME", f"{_place(statement, found[1])}Column '{found[1]}' is ambiguous"
+        )
+    first = re.split(r"\n\s*\n|\nLINE |\nCandidate", text)[0].strip()
+    detail = re.sub(r"^\w[\w -]* Error: ", "", first)
+    if isinstance(error, duckdb.InterruptException):
+        return QueryError("USER_CANCELED", "Query was cancelled by user")
+    if isinstance(error, duckdb.ConversionException):
+        if found := re.search(r"Could not convert string '(.*)' to (\S+)", detail, re.DOTALL):
+            return QueryError("INVALID_CAST_ARGUMENT", f"Cannot cast '{found[1]}' to {found[2]}")
+        return QueryError("INVALID_CAST_ARGUMENT", detail)
+    if isinstance(error, duckdb.OutOfRangeException):
+        return QueryError("NUMERIC_VALUE_OUT_OF_RANGE", detail)
+    if isinstance(error, duckdb.BinderException):
+        code = "TYPE_MISMATCH" if "type" in detail.lower() else "SYNTAX_ERROR"
+        return QueryError(code, detail)
+    if isinstance(error, duckdb.InvalidInputException):
+        return QueryError("INVALID_FUNCTION_ARGUMENT", detail)
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return QueryError("EXCEEDED_MEMORY_LIMIT", detail, SYSTEM)
+    if isinstance(error, (duckdb.ParserException, duckdb.CatalogException)):
+        return QueryError("NOT_SUPPORTED", f"The local engine cannot run this: {detail}")
+    return QueryError("GENERIC_INTERNAL_ERROR", detail, SYSTEM)
+
+
+def _trees(statement: s.Statement) -> Iterator[exp.Expression]:
+    for value in vars(statement).values():
+        if isinstance(value, exp.Expression):
+            yield value
+
+
+def _place(statement: s.Statement, name: str) -> str:
+    for tree in _trees(statement):
+        for column in tree.find_all(exp.Column, bfs=False):
+            meta = column.this.meta
+            if column.name.lower() == name.lower() and "line" in meta:
+                start = meta["col"] - (meta["end"] - meta["start"])
+                return f"line {meta['line']}:{start}: "
+    return ""

@@ -1,0 +1,1 @@
+"""Iceberg tables: read, written, changed and committed through pyiceberg over Glue."""
