@@ -5,6 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
 export UV_LINK_MODE ?= copy
+# Every start of Dagster or dbt would compile some thousand modules anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 # The first Python on the PATH that this project supports; PYTHON=… chooses another.
 PYTHON ?= $(shell for p in python3.12 python3.11 python3; do \

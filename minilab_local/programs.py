@@ -35,11 +35,16 @@ def project_root(start: Path | None = None) -> Path:
 
 def environment_with(extra: Mapping[str, str]) -> dict[str, str]:
     """This process's environment with ``extra``, less what would lead an AWS client elsewhere."""
-    environ = {k: v for k, v in os.environ.items() if k not in _LEADS_ELSEWHERE}
+    environ = {k: v for k, v in os.environ.items() if k not in _LEFT_OUT}
     return environ | dict(extra)
 
 
-_LEADS_ELSEWHERE = frozenset({"AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN"})
+_LEFT_OUT = frozenset(
+    {
+        *("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN"),
+        "PYTHONDONTWRITEBYTECODE",  # each start of Dagster would compile its modules anew
+    }
+)
 
 
 def minilab(*arguments: str) -> list[str]:
