@@ -123,6 +123,7 @@ def test_the_yaml_describes_and_tests_what_the_contract_says() -> None:
     assert model["data_tests"] == [
         {
             "conforms": {
+                "name": "conforms_stg_product__thing_done_v1",
                 "arguments": {
                     "not_null": ["tenant", "plan"],
                     "accepted_values": {"plan": ["free", "team"]},
