@@ -11,6 +11,7 @@ from minilab_local.athena import statements as s
 from minilab_local.athena.context import Run
 from minilab_local.athena.duck_errors import translated
 from minilab_local.athena.errors import QueryError
+from minilab_local.athena.iceberg import change, maintain
 from minilab_local.athena.results import Answer
 from minilab_local.athena.translate import TranslationError
 
@@ -19,6 +20,11 @@ _HANDLERS: Mapping[type[s.Statement], Callable[..., Answer]] = {
     s.CreateTableAs: query.create_table_as,
     s.CreateView: query.create_view,
     s.Insert: query.insert,
+    s.Merge: change.merge,
+    s.Update: change.update,
+    s.Delete: change.delete,
+    s.Optimize: maintain.optimize,
+    s.Vacuum: maintain.vacuum,
     s.Unload: query.unload,
     s.Explain: query.explain,
     s.CreateSchema: ddl.create_schema,

@@ -38,13 +38,13 @@ def predicates(node: exp.Table) -> list[exp.Expression]:
     alias = node.alias_or_name.lower()
     mine = next((j for j in joins if j.this is node), None)
     padded = _may_be_padded(node, mine, joins)
-    conjuncts = []
+    found = []
     if select.args.get("where"):
-        conjuncts += [(c, padded) for c in _conjuncts(select.args["where"].this)]
+        found += [(c, padded) for c in conjuncts(select.args["where"].this)]
     if mine is not None and mine.side in ("", "LEFT") and mine.args.get("on"):
-        conjuncts += [(c, False) for c in _conjuncts(mine.args["on"])]
+        found += [(c, False) for c in conjuncts(mine.args["on"])]
     result = []
-    for conjunct, must_reject_null in conjuncts:
+    for conjunct, must_reject_null in found:
         if conjunct.find(exp.Query, exp.Window, exp.AggFunc, exp.Rand, exp.Placeholder):
             continue
         columns = list(conjunct.find_all(exp.Column))
@@ -78,10 +78,11 @@ def _rejects_null(conjunct: exp.Expression) -> bool:
     return isinstance(conjunct, (exp.In, exp.Between)) and isinstance(conjunct.this, exp.Column)
 
 
-def _conjuncts(condition: exp.Expression) -> list[exp.Expression]:
+def conjuncts(condition: exp.Expression) -> list[exp.Expression]:
+    """The parts of a condition that AND joins."""
     condition = condition.unnest()
     if isinstance(condition, exp.And):
-        return _conjuncts(condition.this) + _conjuncts(condition.expression)
+        return conjuncts(condition.this) + conjuncts(condition.expression)
     return [condition]
 
 

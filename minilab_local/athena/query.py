@@ -63,7 +63,7 @@ def create_table_as(statement: s.CreateTableAs, run: Run) -> Answer:
     if not statement.with_data:
         sql = f"SELECT * FROM ({sql}) WHERE false"
     columns = write.described(context, sql)
-    _check_columns(columns)
+    _check_columns(statement.tree, columns)
     properties = statement.properties
     if str(properties.get("table_type", "HIVE")).upper() == "ICEBERG":
         rows, uris = iceberg_create.create_as(run, name, sql, columns, properties)
@@ -71,14 +71,14 @@ def create_table_as(statement: s.CreateTableAs, run: Run) -> Answer:
     return _create_hive(statement, run, name, sql, columns, size)
 
 
-def _check_columns(columns: Sequence[Column]) -> None:
+def _check_columns(tree: exp.Expression, columns: Sequence[Column]) -> None:
+    """What is kept needs names, each once."""
+    position = resolve.unnamed_column(tree)
+    if position is not None:
+        raise QueryError("MISSING_COLUMN_NAME", f"Column name not specified at position {position}")
     seen: set[str] = set()
-    for position, column in enumerate(columns, 1):
+    for column in columns:
         lowered = column.name.lower()
-        if not column.name:
-            raise QueryError(
-                "MISSING_COLUMN_NAME", f"Column name not specified at position {position}"
-            )
         if lowered in seen:
             raise QueryError(
                 "DUPLICATE_COLUMN_NAME", f"Column name '{lowered}' specified more than once"
@@ -331,7 +331,7 @@ def create_view(statement: s.CreateView, run: Run) -> Answer:
         raise QueryError("TABLE_ALREADY_EXISTS", f"'{name.full}' is a table, not a view")
     sql, _ = prepare_query(context, statement.tree)
     columns = write.described(context, sql)
-    _check_columns(columns)
+    _check_columns(statement.tree, columns)
     made = views.table_input(name, statement.text, columns, context.database, statement.comment)
     if there is None:
         context.catalog.create_table(name, made)

@@ -185,14 +185,27 @@ def _strip_qualifiers(tree: exp.Expression, replaced: set[tuple[str, str]]) -> N
 def _name_columns(tree: exp.Expression) -> None:
     """An expression without a name is called ``_col`` and its position, counted from nought."""
     for select in tree.find_all(exp.Select):
-        named = [
-            item
-            if item.output_name or item.is_star or isinstance(item, exp.Aliases)
-            else exp.alias_(item, f"_col{position}")
-            for position, item in enumerate(select.expressions)
-        ]
         if _shows_names(select):
-            select.set("expressions", named)
+            select.set(
+                "expressions",
+                [
+                    item if _has_name(item) else exp.alias_(item, f"_col{position}")
+                    for position, item in enumerate(select.expressions)
+                ],
+            )
+
+
+def _has_name(item: exp.Expression) -> bool:
+    item = item.unnest()
+    return isinstance(item, (exp.Alias, exp.Aliases, exp.Column, exp.Dot)) or item.is_star
+
+
+def unnamed_column(tree: exp.Expression) -> int | None:
+    """The position, from one, of a query's first column without a name."""
+    while isinstance(tree, (exp.SetOperation, exp.Subquery)):
+        tree = tree.this
+    positions = (i for i, item in enumerate(tree.expressions, 1) if not _has_name(item))
+    return next(positions, None) if isinstance(tree, exp.Select) else None
 
 
 def _shows_names(select: exp.Select) -> bool:

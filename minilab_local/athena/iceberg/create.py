@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 
-from pyiceberg.exceptions import TableAlreadyExistsError
+from pyiceberg.exceptions import TableAlreadyExistsError, ValidationError
 from pyiceberg.partitioning import PARTITION_FIELD_ID_START, PartitionField, PartitionSpec
 from pyiceberg.schema import Schema
 from pyiceberg.transforms import (
@@ -152,12 +152,17 @@ def _create(
     context = run.context
     split(location)
     schema = schema_of(columns)
+    spec = spec_of(schema, transforms)
+    try:
+        spec.check_compatible(schema)
+    except ValidationError as e:
+        raise QueryError("INVALID_TABLE_PROPERTY", str(e)) from e
     catalog = IcebergCatalog(context.realm, rerun=False)
     transaction = catalog.create_table_transaction(
         (name.database, name.table),
         schema,
         location=location.rstrip("/"),
-        partition_spec=spec_of(schema, transforms),
+        partition_spec=spec,
         properties=dict(properties),
     )
     files = []

@@ -118,7 +118,7 @@ def _bucket(context: Context, column: str, field: it.NestedField, buckets: int) 
     """Add a column with Iceberg's bucket numbers to ``rows__``, by pyiceberg's own hash of the
     distinct values, and name it."""
     duck, name = context.duck, quoted(f"bucket_{field.field_id}_{buckets}__")
-    values = duck.execute(f"SELECT DISTINCT {column} AS v FROM rows__").to_arrow_table()
+    values = duck.sql(f"SELECT DISTINCT {column} AS v FROM rows__").to_arrow_table()
     hashed = BucketTransform(buckets).pyarrow_transform(field.field_type)
     numbers = values.append_column("n", hashed(values.column("v")))
     duck.register("buckets__", numbers)
