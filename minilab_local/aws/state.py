@@ -61,6 +61,8 @@ class State:
         self._closed = threading.Event()
         folder.mkdir(parents=True, exist_ok=True)
         self._number = max((number for number, _ in self._snapshots()), default=0)
+        for service in (sqs, s3):
+            service.install(lambda record: None)
         self._recover()
         self._journal = Journal(self._journal_path(self._number))
         sqs.install(lambda record: self._journal.append("sqs", record))
@@ -116,7 +118,10 @@ class State:
         """Save all that was not saved. No request may run any more."""
         self._closed.set()
         if self._journal.size or self._number == 0:
-            self.snapshot()
+            try:
+                self.snapshot()
+            except Exception:  # nothing is lost: the journal is carried out at the next start
+                log.exception("saving failed; the next start reads the journal instead")
         objects.sweep()
 
     def _watch(self) -> None:
@@ -238,6 +243,8 @@ def _dump() -> tuple[bytes, set[str]]:
             try:
                 _pickled(places[place])
             except Exception as error:
+                if services[place] in ("s3", "sqs"):  # these have no requests to live on
+                    raise
                 log.warning("%s is kept by its requests alone: %s", services[place], error)
                 unkept.add(services[place])
                 del places[place]
