@@ -1,0 +1,1 @@
+select * from {{ ref('orders_hive') }} where amount < 0
