@@ -106,6 +106,7 @@ def _contract_yaml(contract: Contract, columns: list[Column], stream: Stream) ->
         "data_tests": [
             {
                 "conforms": {
+                    "name": f"conforms_{model_name(contract)}",
                     "arguments": {k: v for k, v in arguments.items() if v},
                     # In percent of the rows: one odd event warns, a rule that many break stops.
                     "config": {"warn_if": "> 0", "error_if": "> 1"},
