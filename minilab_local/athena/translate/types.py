@@ -263,6 +263,7 @@ class _Reader:
             return False
         return not (
             (first in ("timestamp", "time") and second in ("with", "without"))
+            or (first == "interval" and second in ("year", "day"))
             or (first == "double" and second == "precision")
         )
 

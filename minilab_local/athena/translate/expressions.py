@@ -1,0 +1,771 @@
+"""Expressions: each kind of node has one small method that gives DuckDB text and a Trino type.
+
+Function calls are looked up by name in ``functions``. Operators follow Trino's types: integer
+division stays integer, decimals keep their scale, nothing is compared with what it cannot equal.
+
+Source: Trino documentation, "Functions and operators".
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from sqlglot import exp
+
+from minilab_local.athena.translate import casts, zones
+from minilab_local.athena.translate.errors import TranslationError, not_supported, type_mismatch
+from minilab_local.athena.translate.scope import Scope, Value, fields_of, literal, quote
+from minilab_local.athena.translate.types import (
+    ANY,
+    BIGINT,
+    BOOLEAN,
+    DATE,
+    DAY_SECOND,
+    DOUBLE,
+    INTEGER,
+    REAL,
+    UNKNOWN,
+    VARBINARY,
+    YEAR_MONTH,
+    Type,
+    array,
+    as_decimal,
+    common_type,
+    decimal,
+    field_name,
+    parse_type,
+    row,
+    timestamp,
+    timestamptz,
+    varchar,
+)
+
+if TYPE_CHECKING:
+    from minilab_local.athena.translate.query import Queries
+
+
+class Expressions:
+    """Translates the expressions of one scope."""
+
+    def __init__(
+        self, scope: Scope, queries: Queries, names: dict[str, Value] | None = None
+    ) -> None:
+        self.scope = scope
+        self.queries = queries
+        # What a plain name means before the scope is asked: parameters of lambdas, output columns.
+        self.names = names or {}
+        # Aggregates inside TRY, which DuckDB wants outside; None when we are not in a TRY.
+        self.hoisted: list[str] | None = None
+
+    def __call__(self, node: Any) -> Value:
+        method = _METHODS.get(type(node))
+        if method is None:
+            raise not_supported(f"{type(node).__name__} ({node.sql(dialect='trino')})")
+        return method(self, node)
+
+    def sql(self, node: Any) -> str:
+        return self(node).sql
+
+    def condition(self, node: Any) -> str:
+        """The text of an expression that must be boolean."""
+        value = self(node)
+        if value.type.kind not in ("boolean", "unknown", "any"):
+            raise type_mismatch(f"Expression must evaluate to a boolean (actual: {value.type})")
+        return value.sql
+
+    def attempt(self, build: Callable[[], Value]) -> Value:
+        """NULL where the expression fails (TRY, TRY_CAST).
+
+        DuckDB's TRY takes no aggregates: they are computed outside it and handed in.
+        """
+        outer, self.hoisted = self.hoisted, []
+        try:
+            value, hoisted = build(), self.hoisted
+        finally:
+            self.hoisted = outer
+        if not hoisted:
+            return Value(f"TRY({value.sql})", value.type)
+        fields = ", ".join(f"_a{i} := {sql}" for i, sql in enumerate(hoisted))
+        packed = f"[struct_pack({fields})]"
+        return Value(f"list_transform({packed}, lambda _try: TRY({value.sql}))[1]", value.type)
+
+    def hoist(self, rule: Callable[[Any], Value], call: Any) -> Value:
+        """Compute an aggregate outside the TRY that we are in."""
+        hoisted, self.hoisted = self.hoisted, None
+        value = rule(call)
+        self.hoisted = hoisted
+        assert hoisted is not None
+        hoisted.append(value.sql)
+        return Value(f"_try._a{len(hoisted) - 1}", value.type)
+
+    def with_names(self, names: dict[str, Value]) -> Expressions:
+        inner = Expressions(self.scope, self.queries, {**self.names, **names})
+        inner.hoisted = self.hoisted
+        return inner
+
+    def lambda_(self, node: Any, parameters: Sequence[Type]) -> tuple[list[str], Value]:
+        """A lambda's parameters and body in DuckDB, given its parameters' types."""
+        level = len(self.names)
+        physical = [quote(f"_p{level + i}") for i in range(len(parameters))]
+        return physical, self.body(node, [*map(Value, physical, parameters)])
+
+    def body(self, node: Any, parameters: Sequence[Value]) -> Value:
+        """A lambda's body, with what its parameters stand for."""
+        if not isinstance(node, exp.Lambda) or len(node.expressions) != len(parameters):
+            raise type_mismatch(f"Expected a lambda of {len(parameters)} arguments")
+        names = {p.name.lower(): v for p, v in zip(node.expressions, parameters, strict=True)}
+        return self.with_names(names)(node.this)
+
+    # --- names ---------------------------------------------------------------------------------
+
+    def name(self, parts: list[str], node: Any) -> Value:
+        known = self.names.get(parts[0])
+        found = fields_of(known, parts[1:]) if known else None
+        found = found or self.scope.find(parts)
+        if found is None:
+            text = ".".join(parts)
+            raise TranslationError(
+                "COLUMN_NOT_FOUND", f"{position(node)}: Column '{text}' cannot be resolved"
+            )
+        return found
+
+    def column(self, node: exp.Column) -> Value:
+        return self.name([part.name.lower() for part in node.parts], node.this)
+
+    def identifier(self, node: exp.Identifier) -> Value:
+        return self.name([node.name.lower()], node)
+
+    def dot(self, node: exp.Dot) -> Value:
+        if isinstance(node.expression, exp.Anonymous):
+            raise not_supported(f"qualified function {node.sql(dialect='trino')}")
+        base = self(node.this)
+        field = node.expression.name.lower()
+        found = fields_of(base, [field])
+        if found is None:
+            raise TranslationError(
+                "COLUMN_NOT_FOUND",
+                f"{position(node.expression)}: Column '{field}' cannot be resolved",
+            )
+        return found
+
+    # --- literals ------------------------------------------------------------------------------
+
+    def literal(self, node: exp.Literal) -> Value:
+        text = node.this
+        if node.is_string:
+            return Value(literal(text), varchar(len(text)), text)
+        if "e" in text.lower():
+            return Value(f"CAST({text} AS DOUBLE)", DOUBLE, text)
+        if "." in text:
+            whole, _, fraction = text.partition(".")
+            size = max(1, len(whole.lstrip("0")) + len(fraction))
+            kind = decimal(size, len(fraction))
+            return Value(f"CAST({literal(text)} AS DECIMAL({size},{len(fraction)}))", kind, text)
+        number = int(text)
+        if number >= 1 << 63:
+            raise TranslationError("INVALID_LITERAL", f"line 1:1: Invalid numeric literal: {text}")
+        return Value(str(number), INTEGER if number < 1 << 31 else BIGINT, str(number))
+
+    def null(self, node: exp.Null) -> Value:
+        return Value("NULL", UNKNOWN)
+
+    def boolean(self, node: exp.Boolean) -> Value:
+        return Value("TRUE" if node.this else "FALSE", BOOLEAN)
+
+    def hex_string(self, node: exp.HexString) -> Value:
+        return Value(f"from_hex({literal(node.this)})", VARBINARY)
+
+    def unicode_string(self, node: exp.UnicodeString) -> Value:
+        escape = node.args.get("escape")
+        mark = re.escape(escape.name if isinstance(escape, exp.Expression) else "\\")
+        text = re.sub(
+            rf"{mark}(?:\+([0-9A-Fa-f]{{6}})|([0-9A-Fa-f]{{4}})|{mark})",
+            lambda m: chr(int(m[1] or m[2], 16)) if m[1] or m[2] else m[0][0],
+            node.this,
+        )
+        return Value(literal(text), varchar(len(text)), text)
+
+    def interval(self, node: exp.Interval) -> Value:
+        text = node.this.name if node.this else ""
+        unit = node.args.get("unit")
+        sign = "-" if text.startswith("-") else ""
+        text = text.lstrip("+-")
+        if isinstance(unit, exp.IntervalSpan):
+            start, end = unit.this.name.upper(), unit.expression.name.upper()
+            return _interval_span(sign, text, start, end)
+        name = unit.name.upper().removesuffix("S") if unit else "SECOND"
+        if name not in _INTERVAL_UNITS or not re.fullmatch(r"\d+(\.\d+)?", text):
+            raise TranslationError("INVALID_LITERAL", f"line 1:1: Invalid INTERVAL: {text} {name}")
+        kind = YEAR_MONTH if name in ("YEAR", "MONTH") else DAY_SECOND
+        return Value(f"INTERVAL '{sign}{text} {name}'", kind)
+
+    def array(self, node: exp.Array) -> Value:
+        values = [self(item) for item in node.expressions]
+        if len(values) == 1 and isinstance(node.expressions[0], exp.Query):
+            raise not_supported("ARRAY with a subquery")
+        kind = self.common([v.type for v in values], "All ARRAY elements must be the same type")
+        items = ", ".join(casts.coerce(v, kind).sql for v in values)
+        return Value(f"[{items}]", array(kind))
+
+    def tuple(self, node: exp.Tuple) -> Value:
+        return make_row([self(item) for item in node.expressions])
+
+    def common(self, types: Sequence[Type], message: str) -> Type:
+        kind = UNKNOWN
+        for other in types:
+            both = common_type(kind, other)
+            if both is None:
+                raise type_mismatch(f"{message}: {kind}, {other}")
+            kind = both
+        return kind
+
+    # --- operators -----------------------------------------------------------------------------
+
+    def paren(self, node: exp.Paren) -> Value:
+        value = self(node.this)
+        return Value(f"({value.sql})", value.type, value.constant)
+
+    def not_(self, node: exp.Not) -> Value:
+        return Value(f"(NOT {self.condition(node.this)})", BOOLEAN)
+
+    def connector(self, node: exp.Connector) -> Value:
+        word = "AND" if isinstance(node, exp.And) else "OR"
+        # Long chains lean to the left: walk them, so that their length is no depth.
+        parts = []
+        left: Any = node
+        while type(left) is type(node):
+            parts.append(self.condition(left.expression))
+            left = left.this
+        parts.append(self.condition(left))
+        return Value("(" + f" {word} ".join(reversed(parts)) + ")", BOOLEAN)
+
+    def negative(self, node: exp.Neg) -> Value:
+        value = self(node.this)
+        if not value.type.is_numeric and value.type not in (DAY_SECOND, YEAR_MONTH, ANY, UNKNOWN):
+            raise type_mismatch(f"Cannot negate {value.type}")
+        constant = f"-{value.constant}" if value.constant else None
+        return Value(f"(-{value.sql})", value.type, constant)
+
+    def arithmetic(self, node: exp.Binary) -> Value:
+        operator = _ARITHMETIC[type(node)]
+        return calculate(operator, self(node.this), self(node.expression))
+
+    def concat(self, node: exp.DPipe) -> Value:
+        return concat([self(node.this), self(node.expression)])
+
+    def comparison(self, node: exp.Binary) -> Value:
+        operator = _COMPARISON[type(node)]
+        left = self(node.this)
+        right = node.expression
+        if isinstance(right, (exp.Any, exp.All)):
+            return self.quantified(left, operator, right)
+        return compare(operator, left, self(right))
+
+    def quantified(self, left: Value, operator: str, node: exp.Any | exp.All) -> Value:
+        word = "ANY" if isinstance(node, exp.Any) else "ALL"
+        inner = node.this
+        while isinstance(inner, (exp.Subquery, exp.Paren)):
+            inner = inner.this
+        tree, columns = self.queries.query(inner, self.scope)
+        self.common([left.type, columns[0].type], "Cannot compare")
+        return Value(f"({left.sql} {operator} {word} ({self.queries.render(tree)}))", BOOLEAN)
+
+    def between(self, node: exp.Between) -> Value:
+        value, low, high = self(node.this), self(node.args["low"]), self(node.args["high"])
+        lower, upper = compare(">=", value, low), compare("<=", value, high)
+        return Value(f"({lower.sql} AND {upper.sql})", BOOLEAN)
+
+    def in_(self, node: exp.In) -> Value:
+        left = self(node.this)
+        if node.args.get("query"):
+            inner = node.args["query"]
+            inner = inner.this if isinstance(inner, exp.Subquery) else inner
+            tree, columns = self.queries.query(inner, self.scope)
+            if left.type.kind != "row" or len(columns) == 1:
+                kind = self.common([left.type, columns[0].type], "Cannot compare")
+                refuse_packed(kind, "IN")
+            return Value(f"({left.sql} IN ({self.queries.render(tree)}))", BOOLEAN)
+        values = [self(item) for item in node.expressions]
+        kind = self.common([left.type, *(v.type for v in values)], "Cannot compare")
+        refuse_packed(kind, "IN")
+        items = ", ".join(casts.coerce(v, kind).sql for v in values)
+        return Value(f"({casts.coerce(left, kind).sql} IN ({items}))", BOOLEAN)
+
+    def is_(self, node: exp.Is) -> Value:
+        if not isinstance(node.expression, exp.Null):
+            raise not_supported(f"IS {node.expression.sql(dialect='trino')}")
+        return Value(f"({self.sql(node.this)} IS NULL)", BOOLEAN)
+
+    def like(self, node: exp.Like, escape: exp.Expression | None = None) -> Value:
+        left, right = self(node.this), self(node.expression)
+        for side in (left, right):
+            if not side.type.is_text and side.type.kind not in ("any", "unknown"):
+                raise type_mismatch(
+                    f"Left side of LIKE expression must evaluate to a varchar (actual: {side.type})"
+                )
+        suffix = f" ESCAPE {self.sql(escape)}" if escape else ""
+        return Value(f"({left.sql} LIKE {right.sql}{suffix})", BOOLEAN)
+
+    def escape(self, node: exp.Escape) -> Value:
+        return self.like(node.this, node.expression)
+
+    def exists(self, node: exp.Exists) -> Value:
+        inner = node.this.this if isinstance(node.this, exp.Subquery) else node.this
+        tree, _ = self.queries.query(inner, self.scope)
+        return Value(f"EXISTS ({self.queries.render(tree)})", BOOLEAN)
+
+    def subquery(self, node: exp.Subquery | exp.Query) -> Value:
+        inner = node.this if isinstance(node, exp.Subquery) and not node.args.get("with_") else node
+        tree, columns = self.queries.query(inner, self.scope)
+        if len(columns) != 1:
+            raise not_supported("a subquery of several columns as a value")
+        return Value(f"({self.queries.render(tree)})", columns[0].type)
+
+    def at_time_zone(self, node: exp.AtTimeZone) -> Value:
+        value = self(node.this)
+        if value.type.kind == "timestamp":
+            value = casts.coerce(value, timestamptz(value.type.size or 0))
+        if value.type.kind != "timestamptz":
+            raise type_mismatch(
+                f"Type of value must be a time or timestamp with or without time zone (actual {value.type})"
+            )
+        return zones.at_zone(value, self(node.args["zone"]))
+
+    # --- conditions ----------------------------------------------------------------------------
+
+    def case(self, node: exp.Case) -> Value:
+        base = self(node.this) if node.this else None
+        tests, results = [], []
+        for branch in node.args["ifs"]:
+            if base:
+                tests.append(compare("=", base, self(branch.this)).sql)
+            else:
+                tests.append(self.condition(branch.this))
+            results.append(self(branch.args["true"]))
+        default = node.args.get("default")
+        return choose(tests, results, self(default) if default is not None else None)
+
+    def if_(self, node: exp.If) -> Value:
+        false = node.args.get("false")
+        return choose(
+            [self.condition(node.this)],
+            [self(node.args["true"])],
+            self(false) if false is not None else None,
+        )
+
+    # --- calls ---------------------------------------------------------------------------------
+
+    def cast(self, node: exp.Cast) -> Value:
+        to = data_type(node.to)
+        if isinstance(node.this, exp.Literal) and node.this.is_string:
+            found = literal_cast(node.this.this, to)
+            if found:
+                return found
+        return casts.cast(self(node.this), to)
+
+    def try_cast(self, node: exp.TryCast) -> Value:
+        return self.attempt(lambda: casts.cast(self(node.this), data_type(node.to)))
+
+    def subscript(self, node: exp.Bracket) -> Value:
+        if len(node.expressions) != 1:
+            raise not_supported("a subscript of several values")
+        return subscript(self(node.this), self(node.expressions[0]))
+
+    def special(self, node: exp.Expression) -> Value:
+        """Calls with a grammar of their own, handed to the rule of their name."""
+        name, arguments = _SPECIAL[type(node)](node)
+        return self.call(exp.Anonymous(this=name, expressions=[a for a in arguments if a]))
+
+    def call(self, node: Any) -> Value:
+        from minilab_local.athena.translate.functions import call
+
+        return call(self, node)
+
+
+def position(node: Any) -> str:
+    """Where a name stands in the query, as Trino writes it: ``line 1:8``."""
+    line, column = node.meta.get("line"), node.meta.get("col")
+    if line is None or column is None:
+        return "line 1:1"
+    text = node.name if isinstance(node, exp.Expression) else ""
+    return f"line {line}:{max(1, column - len(text) + 1)}"
+
+
+def data_type(node: exp.DataType) -> Type:
+    """The type that a cast names."""
+    return parse_type(node.sql(dialect="trino"))
+
+
+# --- building blocks that rules share -----------------------------------------------------------
+
+
+def make_row(values: list[Value]) -> Value:
+    kind = row([v.type for v in values])
+    fields = (f"{quote(field_name(kind, i))} := {v.sql}" for i, v in enumerate(values))
+    return Value(f"struct_pack({', '.join(fields)})", kind)
+
+
+def choose(tests: list[str], results: list[Value], default: Value | None) -> Value:
+    """A CASE whose branches have one type."""
+    branches = [*results, *([default] if default else [])]
+    kind = UNKNOWN
+    for branch in branches:
+        both = common_type(kind, branch.type)
+        if both is None:
+            raise type_mismatch(f"All result types must be the same: {kind}, {branch.type}")
+        kind = both
+    whens = " ".join(
+        f"WHEN {test} THEN {casts.coerce(result, kind).sql}"
+        for test, result in zip(tests, results, strict=True)
+    )
+    otherwise = f" ELSE {casts.coerce(default, kind).sql}" if default else ""
+    return Value(f"CASE {whens}{otherwise} END", kind)
+
+
+def concat(values: list[Value]) -> Value:
+    """``||`` and concat: texts, bytes, arrays, and an array with an element. NULL gives NULL."""
+    if any(v.type.kind == "array" for v in values):
+        element = UNKNOWN
+        for value in values:
+            inner = value.type.element if value.type.kind == "array" else value.type
+            # An element may be coerced to the array's, an array's NULL elements to the other's.
+            both = common_type(element, inner)
+            if both is None:
+                raise type_mismatch(f"Cannot concatenate {element} and {inner}")
+            element = both
+        kind = array(element)
+        parts = [
+            casts.coerce(v, kind).sql
+            if v.type.kind in ("array", "any", "unknown")
+            else f"[{casts.coerce(v, element).sql}]"
+            for v in values
+        ]
+        sql = parts[0]
+        for part in parts[1:]:
+            sql = f"trino_array_concat({sql}, {part})"
+        return Value(sql, kind)
+    kind = UNKNOWN
+    for value in values:
+        both = common_type(kind, value.type)
+        if both is None or both.kind not in ("varchar", "char", "varbinary", "any", "unknown"):
+            types = ", ".join(str(v.type) for v in values)
+            raise type_mismatch(f"Unexpected parameters ({types}) for function concat")
+        kind = both
+    if kind.is_text:
+        sizes = [v.type.size for v in values]
+        known = [s for s in sizes if s is not None]
+        kind = varchar(sum(known) if len(known) == len(sizes) else None)
+    return Value("(" + " || ".join(v.sql for v in values) + ")", kind)
+
+
+def compare(operator: str, left: Value, right: Value) -> Value:
+    """A comparison of two values that Trino can bring to one type."""
+    kind = common_type(left.type, right.type)
+    if kind is None:
+        raise type_mismatch(f"Cannot apply operator: {left.type} {operator} {right.type}")
+    if kind.kind == "timestamptz":
+        a, b = (zones.instant(_zoned(v)) for v in (left, right))
+        return Value(f"({a} {operator} {b})", BOOLEAN)
+    a, b = (_for_comparison(v, kind) for v in (left, right))
+    return Value(f"({a} {operator} {b})", BOOLEAN)
+
+
+def _zoned(value: Value) -> Value:
+    return value if value.type.kind == "timestamptz" else casts.coerce(value, timestamptz(3))
+
+
+def _for_comparison(value: Value, kind: Type) -> str:
+    if value.type.is_numeric and kind.is_numeric:
+        # DuckDB compares numbers of different types by value as Trino does, save decimal/double.
+        mixed = kind.kind in ("double", "real") and value.type.kind not in ("double", "real")
+        return casts.coerce(value, kind).sql if mixed and value.constant is None else value.sql
+    return casts.coerce(value, kind).sql
+
+
+def refuse_packed(kind: Type, where: str) -> None:
+    """Zoned values whose zone varies compare by instant, which DuckDB's structs do not."""
+    if kind.is_packed:
+        raise not_supported(
+            f"{where} over timestamps whose time zones vary by row (bring them to one zone with "
+            "AT TIME ZONE 'UTC')"
+        )
+    for item in kind.items:
+        refuse_packed(item, where)
+
+
+_DATES = ("date", "timestamp", "timestamptz", "time")
+_INTERVALS = (DAY_SECOND.kind, YEAR_MONTH.kind)
+
+
+def calculate(operator: str, left: Value, right: Value) -> Value:
+    """``+ - * / %`` by Trino's types."""
+    a, b = left.type, right.type
+    if a.is_numeric and b.is_numeric:
+        return _numbers(operator, left, right)
+    if "any" in (a.kind, b.kind):
+        return Value(f"({left.sql} {operator} {right.sql})", ANY)
+    if "unknown" in (a.kind, b.kind):
+        known = b if a.kind == "unknown" else a
+        if known.is_numeric or known.kind == "unknown":
+            return Value(f"({left.sql} {operator} {right.sql})", known)
+    if b.kind in _INTERVALS and a.kind in _DATES and operator in "+-":
+        return _shift(operator, left, right)
+    if a.kind in _INTERVALS and b.kind in _DATES and operator == "+":
+        return _shift("+", right, left)
+    if a.kind in _INTERVALS and a == b and operator in "+-":
+        return Value(f"({left.sql} {operator} {right.sql})", a)
+    if a.kind in _INTERVALS and b.is_numeric and operator in "*/":
+        if operator == "/":
+            return Value(f"trino_interval_times({left.sql}, 1 / CAST({right.sql} AS DOUBLE))", a)
+        return Value(f"trino_interval_times({left.sql}, {right.sql})", a)
+    if b.kind in _INTERVALS and a.is_numeric and operator == "*":
+        return Value(f"trino_interval_times({right.sql}, {left.sql})", b)
+    if operator == "-" and a.kind in _DATES and b.kind in _DATES:
+        kind = common_type(a, b)
+        if kind is not None:
+            return _difference(left, right, kind)
+    raise type_mismatch(f"Cannot apply operator: {a} {operator} {b}")
+
+
+def _shift(operator: str, value: Value, interval: Value) -> Value:
+    kind = value.type
+    if kind.kind == "date":
+        return Value(f"CAST({value.sql} {operator} {interval.sql} AS DATE)", DATE)
+    if kind.kind == "timestamptz":
+        if kind.is_packed:
+            moved = f"{zones.instant(value)} {operator} {interval.sql}"
+            return zones.packed(f"({moved})", zones.name(value), kind.size)
+        if interval.type == YEAR_MONTH and kind.zone != "UTC":
+            moved = f"{zones.local(value)} {operator} {interval.sql}"
+            return Value(zones.from_local(f"({moved})", kind.zone), kind)
+    return Value(f"({value.sql} {operator} {interval.sql})", kind)
+
+
+def _difference(left: Value, right: Value, kind: Type) -> Value:
+    if kind.kind == "date":
+        return Value(f"to_days(CAST({left.sql} - {right.sql} AS INTEGER))", DAY_SECOND)
+    if kind.kind == "timestamptz":
+        a, b = (zones.instant(_zoned(v)) for v in (left, right))
+    elif kind.kind == "time":
+        a, b = (f"(DATE '1970-01-01' + {v.sql})" for v in (left, right))
+    else:
+        a, b = (casts.coerce(v, kind).sql for v in (left, right))
+    return Value(f"({a} - {b})", DAY_SECOND)
+
+
+def _numbers(operator: str, left: Value, right: Value) -> Value:
+    kind = common_type(left.type, right.type)
+    assert kind
+    if kind.kind in (DOUBLE.kind, REAL.kind):
+        a, b = (casts.coerce(v, kind).sql for v in (left, right))
+        if operator == "%":
+            return Value(f"({a} % {b})", kind)
+        return Value(f"({a} {operator} {b})", kind)
+    if kind.is_integer:
+        a, b = (
+            v.sql
+            if v.type == kind or (v.constant is not None and kind.kind == "bigint")
+            else f"CAST({v.sql} AS {casts.physical(kind)})"
+            for v in (left, right)
+        )
+        word = "//" if operator == "/" else operator
+        return Value(f"({a} {word} {b})", kind)
+    return _decimals(operator, left, right)
+
+
+def _decimals(operator: str, left: Value, right: Value) -> Value:
+    """Decimal results have Trino's precision and scale. Source: "Decimal data type"."""
+    a, b = as_decimal(left.type), as_decimal(right.type)
+    p1, s1, p2, s2 = a.size or 0, a.scale or 0, b.size or 0, b.scale or 0
+    x, y = casts.coerce(left, a).sql, casts.coerce(right, b).sql
+    if operator in "+-":
+        scale = max(s1, s2)
+        kind = decimal(max(p1 - s1, p2 - s2) + scale + 1, scale)
+        wide = casts.physical(decimal(kind.size or 38, scale))
+        return Value(f"CAST(CAST({x} AS {wide}) {operator} CAST({y} AS {wide}) AS {wide})", kind)
+    if operator == "*":
+        if s1 + s2 > 38:
+            raise type_mismatch(f"DECIMAL scale must be in range [0, precision (38)]: {s1 + s2}")
+        kind = decimal(p1 + p2, s1 + s2)
+        if p1 + p2 > 38:
+            return _scaled(f"({unscaled(x, a)} * {unscaled(y, b)})", kind)
+        return Value(f"CAST({x} * {y} AS {casts.physical(kind)})", kind)
+    scale = max(s1, s2)
+    if operator == "/":
+        kind = decimal(p1 + s2 + max(0, s2 - s1), scale)
+        return divide_decimals(x, a, y, b, kind)
+    kind = decimal(min(p1 - s1, p2 - s2) + scale, scale)
+    wide = casts.physical(decimal(38, scale))
+    return Value(f"CAST(CAST({x} AS {wide}) % CAST({y} AS {wide}) AS {casts.physical(kind)})", kind)
+
+
+def unscaled(sql: str, kind: Type) -> str:
+    """A decimal's digits as one HUGEINT."""
+    size, scale = kind.size or 0, kind.scale or 0
+    if not scale:
+        return f"CAST({sql} AS HUGEINT)"
+    if size + scale <= 36:
+        return f"CAST({sql} * {10**scale}::HUGEINT AS HUGEINT)"
+    return f"CAST(replace(CAST({sql} AS VARCHAR), '.', '') AS HUGEINT)"
+
+
+def _scaled(sql: str, kind: Type) -> Value:
+    """The decimal whose digits a HUGEINT holds."""
+    scale = kind.scale or 0
+    unit = f" * CAST('0.{'1'.rjust(scale, '0')}' AS DECIMAL({scale},{scale}))" if scale else ""
+    return Value(f"CAST(CAST({sql} AS DECIMAL(38,0)){unit} AS {casts.physical(kind)})", kind)
+
+
+def divide_decimals(x: str, a: Type, y: str, b: Type, kind: Type) -> Value:
+    """An exact quotient of the scale of ``kind``, rounded half up; DuckDB's is a double."""
+    power = (kind.scale or 0) + (b.scale or 0) - (a.scale or 0)
+    digits = f"({unscaled(x, a)} * {10**power}::HUGEINT)"
+    return _scaled(f"trino_half_up({digits}, {unscaled(y, b)})", kind)
+
+
+def subscript(base: Value, index: Value) -> Value:
+    """``a[i]``: fails outside an array and for a key that a map lacks."""
+    if base.type.kind == "array":
+        return Value(f"trino_subscript({base.sql}, {index.sql})", base.type.element)
+    if base.type.kind == "map":
+        key = casts.coerce(index, base.type.items[0]).sql
+        return Value(f"trino_map_subscript({base.sql}, {key})", base.type.value)
+    if base.type.kind == "row" and index.constant is not None:
+        i = int(index.constant) - 1
+        if not 0 <= i < len(base.type.items):
+            raise TranslationError(
+                "INVALID_FUNCTION_ARGUMENT",
+                "line 1:1: Invalid subscript index: row has no such field",
+            )
+        return Value(f"({base.sql}).{quote(field_name(base.type, i))}", base.type.items[i])
+    if base.type.kind == "any":
+        return Value(f"({base.sql})[{index.sql}]", ANY)
+    raise type_mismatch(f"Cannot use {index.type} for subscript of {base.type}")
+
+
+_DATE = re.compile(r"\s*\d{4,}-\d{1,2}-\d{1,2}\s*$")
+_TIMESTAMP = re.compile(r"\s*\d{4,}-\d{1,2}-\d{1,2} \d{1,2}:\d{1,2}(:\d{1,2}(\.\d{1,6})?)?\s*$")
+
+
+def literal_cast(text: str, to: Type) -> Value | None:
+    """A literal date or time, read now: shorter text, and a plain constant to push down."""
+    if to.kind == "timestamptz":
+        _refuse_nanos(text)
+        return zones.parse_literal(text, to.size or 0)
+    if to.kind == "date" and _DATE.match(text):
+        return Value(f"DATE {literal(text.strip())}", to)
+    if to.kind == "timestamp":
+        _refuse_nanos(text)
+        digits = len(text.partition(".")[2].strip())
+        if _TIMESTAMP.match(text) and digits <= (to.size or 0):
+            seconds = ":00" if text.count(":") == 1 else ""
+            return Value(f"TIMESTAMP {literal(text.strip() + seconds)}", to)
+    return None
+
+
+def _refuse_nanos(text: str) -> None:
+    found = re.search(r"\.(\d{6})(\d+)", text)
+    if found and found[2].strip("0"):
+        raise not_supported("a timestamp of more than six digits of a second")
+
+
+_INTERVAL_UNITS = ("YEAR", "MONTH", "WEEK", "DAY", "HOUR", "MINUTE", "SECOND")
+_PARTS = ("DAY", "HOUR", "MINUTE", "SECOND")
+
+
+def _interval_span(sign: str, text: str, start: str, end: str) -> Value:
+    """``INTERVAL '1 02:03' DAY TO MINUTE``, ``INTERVAL '3-5' YEAR TO MONTH``."""
+    if (start, end) == ("YEAR", "MONTH") and re.fullmatch(r"\d+-\d+", text):
+        years, months = map(int, text.split("-"))
+        return Value(f"to_months({sign}{years * 12 + months})", YEAR_MONTH)
+    units = (
+        _PARTS[_PARTS.index(start) : _PARTS.index(end) + 1] if {start, end} <= set(_PARTS) else ()
+    )
+    numbers = re.split(r"[ :]", text)
+    if not units or len(numbers) != len(units):
+        raise TranslationError("INVALID_LITERAL", f"line 1:1: Invalid INTERVAL: {text}")
+    span = dt.timedelta(
+        **{f"{unit.lower()}s": float(n) for unit, n in zip(units, numbers, strict=True)}
+    )
+    micros = span // dt.timedelta(microseconds=1)
+    return Value(f"to_microseconds({sign}{micros})", DAY_SECOND)
+
+
+_ARITHMETIC: dict[type, str] = {
+    exp.Add: "+",
+    exp.Sub: "-",
+    exp.Mul: "*",
+    exp.Div: "/",
+    exp.Mod: "%",
+}
+_COMPARISON: dict[type, str] = {
+    exp.EQ: "=",
+    exp.NEQ: "<>",
+    exp.LT: "<",
+    exp.LTE: "<=",
+    exp.GT: ">",
+    exp.GTE: ">=",
+    exp.NullSafeEQ: "IS NOT DISTINCT FROM",
+    exp.NullSafeNEQ: "IS DISTINCT FROM",
+}
+_SPECIAL: dict[type, Callable[[Any], tuple[str, list[Any]]]] = {
+    exp.Extract: lambda n: ("extract", [exp.Literal.string(n.this.name), n.expression]),
+    exp.Trim: lambda n: (
+        {"LEADING": "ltrim", "TRAILING": "rtrim"}.get(
+            (n.args.get("position") or "").upper(), "trim"
+        ),
+        [n.this, n.expression],
+    ),
+    exp.StrPosition: lambda n: ("strpos", [n.this, n.args.get("substr")]),
+    exp.CurrentDate: lambda n: ("current_date", []),
+    exp.CurrentTime: lambda n: ("current_time", []),
+    exp.CurrentTimestamp: lambda n: ("current_timestamp", []),
+    exp.Localtime: lambda n: ("localtime", []),
+    exp.Localtimestamp: lambda n: ("localtimestamp", []),
+    exp.CurrentUser: lambda n: ("current_user", []),
+    exp.CurrentCatalog: lambda n: ("current_catalog", []),
+}
+_METHODS: dict[type, Callable[[Expressions, Any], Value]] = {
+    exp.Column: Expressions.column,
+    exp.Identifier: Expressions.identifier,
+    exp.Dot: Expressions.dot,
+    exp.Literal: Expressions.literal,
+    exp.Null: Expressions.null,
+    exp.Boolean: Expressions.boolean,
+    exp.HexString: Expressions.hex_string,
+    exp.UnicodeString: Expressions.unicode_string,
+    exp.Interval: Expressions.interval,
+    exp.Array: Expressions.array,
+    exp.Tuple: Expressions.tuple,
+    exp.Paren: Expressions.paren,
+    exp.Not: Expressions.not_,
+    exp.And: Expressions.connector,
+    exp.Or: Expressions.connector,
+    exp.Neg: Expressions.negative,
+    exp.DPipe: Expressions.concat,
+    **dict.fromkeys(_ARITHMETIC, Expressions.arithmetic),
+    **dict.fromkeys(_COMPARISON, Expressions.comparison),
+    exp.Between: Expressions.between,
+    exp.In: Expressions.in_,
+    exp.Is: Expressions.is_,
+    exp.Like: Expressions.like,
+    exp.Escape: Expressions.escape,
+    exp.Exists: Expressions.exists,
+    exp.Subquery: Expressions.subquery,
+    exp.Select: Expressions.subquery,
+    exp.Union: Expressions.subquery,
+    exp.AtTimeZone: Expressions.at_time_zone,
+    exp.Case: Expressions.case,
+    exp.If: Expressions.if_,
+    exp.Cast: Expressions.cast,
+    exp.TryCast: Expressions.try_cast,
+    exp.Bracket: Expressions.subscript,
+    **dict.fromkeys(_SPECIAL, Expressions.special),
+    **dict.fromkeys(
+        (exp.Anonymous, exp.Window, exp.Filter, exp.WithinGroup, exp.IgnoreNulls, exp.RespectNulls),
+        Expressions.call,
+    ),
+}
