@@ -89,8 +89,9 @@ def readable_errors(doing: str) -> Iterator[None]:
         message = f"{doing} failed: AWS cannot be reached. {error}"
         raise AwsError(message, hint=CONNECT_HINT) from error
     except ClientError as error:
-        code = error.response.get("Error", {}).get("Code", "")
+        answer = error.response.get("Error", {})
+        code = answer.get("Code", "")
         hint = CONNECT_HINT if code in _CREDENTIAL_CODES else None
-        raise AwsError(f"{doing} failed. {error}", hint=hint) from error
+        raise AwsError(f"{doing} failed. {code}: {answer.get('Message')}", hint=hint) from error
     except BotoCoreError as error:
         raise AwsError(f"{doing} failed. {error}") from error

@@ -10,6 +10,7 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from decimal import Decimal
 from typing import IO, Any, TypeVar
 
 import click
@@ -48,7 +49,7 @@ def print_table(
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for index, column in enumerate(columns):
         numbers = [row[index] for row in rows if row[index] is not None]
-        right = bool(numbers) and all(isinstance(n, int | float) for n in numbers)
+        right = bool(numbers) and all(map(_is_number, numbers))
         table.add_column(
             _escape(column), justify="right" if right else "left", overflow="fold", no_wrap=False
         )
@@ -57,6 +58,10 @@ def print_table(
     out = file or sys.stdout
     width = None if out.isatty() else _WIDE
     Console(file=out, width=width, highlight=False).print(table)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float | Decimal) and not isinstance(value, bool)
 
 
 def format_value(value: Any) -> str:
