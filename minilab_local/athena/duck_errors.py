@@ -10,6 +10,7 @@ from sqlglot import exp
 
 from minilab_local.athena import statements as s
 from minilab_local.athena.errors import SYSTEM, QueryError
+from minilab_local.athena.translate import failure_of
 
 _MISSING_COLUMN = (
     r'Referenced column "(?P<name>[^"]+)" not found',
@@ -19,7 +20,6 @@ _MISSING_COLUMN = (
     r'Could not find key "(?P<name>[^"]+)" in struct',
 )
 _KNOWN = (
-    (r"[Dd]ivision by zero|divide by zero", "DIVISION_BY_ZERO", "Division by zero"),
     (
         r"Scalar Function with name (?P<n>\S+) does not exist",
         "FUNCTION_NOT_FOUND",
@@ -35,16 +35,15 @@ _KNOWN = (
         "FUNCTION_NOT_FOUND",
         "Function '{n}' not registered",
     ),
-    (
-        r"More than one row returned by a subquery",
-        "SUBQUERY_MULTIPLE_ROWS",
-        "Scalar sub-query has returned multiple rows",
-    ),
 )
 
 
 def translated(error: duckdb.Error, statement: s.Statement) -> QueryError:
     """The error that Athena would show; what is not known by name keeps DuckDB's words."""
+    if isinstance(error, duckdb.InterruptException):
+        return QueryError("USER_CANCELED", "Query was cancelled by user")
+    if known := failure_of(error):
+        return QueryError(*known)
     text = str(error)
     for pattern in _MISSING_COLUMN:
         if found := re.search(pattern, text):
@@ -63,12 +62,6 @@ def translated(error: duckdb.Error, statement: s.Statement) -> QueryError:
         )
     first = re.split(r"\n\s*\n|\nLINE |\nCandidate", text)[0].strip()
     detail = re.sub(r"^\w[\w -]* Error: ", "", first)
-    if isinstance(error, duckdb.InterruptException):
-        return QueryError("USER_CANCELED", "Query was cancelled by user")
-    if isinstance(error, duckdb.ConversionException):
-        if found := re.search(r"Could not convert string '(.*)' to (\S+)", detail, re.DOTALL):
-            return QueryError("INVALID_CAST_ARGUMENT", f"Cannot cast '{found[1]}' to {found[2]}")
-        return QueryError("INVALID_CAST_ARGUMENT", detail)
     if isinstance(error, duckdb.OutOfRangeException):
         return QueryError("NUMERIC_VALUE_OUT_OF_RANGE", detail)
     if isinstance(error, duckdb.BinderException):

@@ -24,7 +24,7 @@ class QueryError(Exception):
 
 
 class InvalidRequest(Exception):
-    """A request that Athena refuses at once (InvalidRequestException), such as SQL it can't parse."""
+    """A request that Athena refuses at once (InvalidRequestException): SQL it cannot parse."""
 
 
 def not_supported(what: str) -> QueryError:

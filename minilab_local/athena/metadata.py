@@ -58,11 +58,14 @@ def information_schema(context: Context, table: str, unique: str) -> Relation:
                 if kind == "timestamp":
                     kind = "timestamp(6)" if t.is_iceberg else "timestamp(3)"
                 rows.append(
-                    [_CATALOG, t.name.database, t.name.table, column.name]
-                    + [str(position), None, "YES", kind, column.comment, extra]
+                    [
+                        *(_CATALOG, t.name.database, t.name.table, column.name),
+                        *(str(position), None, "YES", kind, column.comment, extra),
+                    ]
                 )
         relation = _strings(unique, names, rows)
-        sql = f"SELECT * REPLACE (CAST(ordinal_position AS BIGINT) AS ordinal_position) FROM ({relation.sql})"
+        number = "CAST(ordinal_position AS BIGINT) AS ordinal_position"
+        sql = f"SELECT * REPLACE ({number}) FROM ({relation.sql})"
         return Relation(unique, {**relation.columns, "ordinal_position": "bigint"}, sql)
     raise QueryError(
         "TABLE_NOT_FOUND", f"Table '{_CATALOG}.information_schema.{table}' does not exist"

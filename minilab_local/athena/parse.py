@@ -18,6 +18,7 @@ from minilab_local.athena import statements as s
 from minilab_local.athena import types
 from minilab_local.athena.errors import InvalidRequest, QueryError
 from minilab_local.athena.tokens import Token, place, tokenize
+from minilab_local.athena.translate import DIALECT
 
 T = TypeVar("T")
 _QUERY_WORDS = ("SELECT", "WITH", "VALUES", "TABLE", "(")
@@ -43,7 +44,7 @@ def expression(text: str) -> exp.Expression:
         InvalidRequest: it cannot be read.
     """
     try:
-        return sqlglot.parse_one(text, read="trino", into=exp.Condition)
+        return sqlglot.parse_one(text, read=DIALECT, into=exp.Condition)
     except (ParseError, TokenError) as e:
         raise InvalidRequest(f"The parameter {text} cannot be read as a literal: {e}") from e
 
@@ -76,7 +77,7 @@ def _tree(text: str, start: int, end: int) -> exp.Expression:
     """Parse a part of the text; what is before it is blanked, so that places stay true."""
     blank = "".join("\n" if c == "\n" else " " for c in text[:start])
     try:
-        trees = [t for t in sqlglot.parse(blank + text[start:end], read="athena") if t is not None]
+        trees = [t for t in sqlglot.parse(blank + text[start:end], read=DIALECT) if t is not None]
     except (ParseError, TokenError) as e:
         raise _unreadable(e) from e
     if len(trees) != 1:

@@ -45,7 +45,7 @@ def predicates(node: exp.Table) -> list[exp.Expression]:
         found += [(c, False) for c in conjuncts(mine.args["on"])]
     result = []
     for conjunct, must_reject_null in found:
-        if conjunct.find(exp.Query, exp.Window, exp.AggFunc, exp.Rand, exp.Placeholder):
+        if conjunct.find(exp.Query, exp.Window, exp.Placeholder) or _varies(conjunct):
             continue
         columns = list(conjunct.find_all(exp.Column))
         if not columns or not all(
@@ -60,6 +60,15 @@ def predicates(node: exp.Table) -> list[exp.Expression]:
                 column.set(part, None)
         result.append(plain)
     return result
+
+
+_RANDOM = {"rand", "random", "uuid", "shuffle"}
+
+
+def _varies(conjunct: exp.Expression) -> bool:
+    """Whether it may say now this, now that, of the same row."""
+    names = (call.name.lower() for call in conjunct.find_all(exp.Anonymous))
+    return conjunct.find(exp.Rand, exp.Uuid) is not None or any(n in _RANDOM for n in names)
 
 
 def _may_be_padded(node: exp.Table, mine: exp.Join | None, joins: Sequence[exp.Join]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlglot import exp
@@ -15,33 +16,46 @@ from minilab_local.athena.errors import QueryError, not_supported
 from minilab_local.athena.iceberg import create as iceberg_create
 from minilab_local.athena.iceberg import write as iceberg_write
 from minilab_local.athena.iceberg.commit import append
+from minilab_local.athena.resolve import DuckQuery
 from minilab_local.athena.results import Answer, ResultColumn, texts
 from minilab_local.athena.scan import format_of, serde_parameters
 from minilab_local.athena.store import split
-from minilab_local.athena.translate import trino_type
 from minilab_local.athena.types import Type
 
 _FETCH = 5_000
 
 
-def prepare_query(context: Context, tree: exp.Expression) -> tuple[str, int]:
-    """A query as DuckDB text, its relations made known to the connection; and bytes to scan."""
+@dataclass(frozen=True)
+class Prepared:
+    """A query whose relations the connection knows; ``bytes`` is what it will scan."""
+
+    query: DuckQuery
+    bytes: int
+
+    @property
+    def sql(self) -> str:
+        return self.query.sql
+
+
+def prepare_query(context: Context, tree: exp.Expression) -> Prepared:
+    """Resolve and translate a query, and make its relations known to the connection."""
     resolved = resolve.resolve(tree, context)
     resolve.define(resolved.relations, context.duck)
-    return resolve.to_duckdb(resolved), resolved.bytes
+    return Prepared(resolve.to_duckdb(resolved.tree, resolved.columns), resolved.bytes)
 
 
 def select(statement: s.Query, run: Run) -> Answer:
-    sql, size = prepare_query(run.context, statement.tree)
+    prepared = prepare_query(run.context, statement.tree)
     duck = run.context.duck
-    duck.execute(sql)
-    columns = [ResultColumn(d[0], trino_type(str(d[1]))) for d in duck.description or []]
+    duck.execute(prepared.sql)
+    names = [d[0] for d in duck.description or []]
+    columns = [ResultColumn(*c) for c in zip(names, prepared.query.types, strict=True)]
 
     def rows() -> Iterator[Sequence[Any]]:
         while chunk := duck.fetchmany(_FETCH):
             yield from chunk
 
-    return Answer(columns, texts(rows(), columns), header=True, bytes=size)
+    return Answer(columns, texts(rows(), columns), header=True, bytes=prepared.bytes)
 
 
 def written_answer(rows: int, size: int, uris: Sequence[str] = ()) -> Answer:
@@ -59,10 +73,11 @@ def create_table_as(statement: s.CreateTableAs, run: Run) -> Answer:
         if statement.if_not_exists:
             return written_answer(0, 0)
         raise already_exists(name)
-    sql, size = prepare_query(context, statement.tree)
+    prepared = prepare_query(context, statement.tree)
+    sql, size = prepared.sql, prepared.bytes
+    columns = prepared.query.columns(context.duck)
     if not statement.with_data:
         sql = f"SELECT * FROM ({sql}) WHERE false"
-    columns = write.described(context, sql)
     _check_columns(statement.tree, columns)
     properties = statement.properties
     if str(properties.get("table_type", "HIVE")).upper() == "ICEBERG":
@@ -216,8 +231,9 @@ def insert(statement: s.Insert, run: Run) -> Answer:
     table = context.catalog.require_table(name)
     if table.is_view:
         raise QueryError("NOT_SUPPORTED", f"Inserting into views is not supported: {name.full}")
-    sql, size = prepare_query(context, statement.tree)
-    sources = write.described(context, sql)
+    prepared = prepare_query(context, statement.tree)
+    sql, size = prepared.sql, prepared.bytes
+    sources = prepared.query.columns(context.duck)
     if table.is_iceberg:
         from minilab_local.athena.iceberg import catalog
 
@@ -304,8 +320,9 @@ def unload(statement: s.Unload, run: Run) -> Answer:
             "HIVE_PATH_ALREADY_EXISTS",
             f"Target directory for UNLOAD already exists: {statement.location}",
         )
-    sql, size = prepare_query(context, statement.tree)
-    columns = write.described(context, sql)
+    prepared = prepare_query(context, statement.tree)
+    sql, size = prepared.sql, prepared.bytes
+    columns = prepared.query.columns(context.duck)
     tail = columns[len(columns) - len(partitioned_by) :] if partitioned_by else []
     if [c.name.lower() for c in tail] != partitioned_by:
         raise QueryError(
@@ -329,8 +346,7 @@ def create_view(statement: s.CreateView, run: Run) -> Answer:
         raise already_exists(name)
     if there is not None and not there.is_view:
         raise QueryError("TABLE_ALREADY_EXISTS", f"'{name.full}' is a table, not a view")
-    sql, _ = prepare_query(context, statement.tree)
-    columns = write.described(context, sql)
+    columns = prepare_query(context, statement.tree).query.columns(context.duck)
     _check_columns(statement.tree, columns)
     made = views.table_input(name, statement.text, columns, context.database, statement.comment)
     if there is None:
@@ -349,6 +365,5 @@ def explain(statement: s.Explain, run: Run) -> Answer:
             "EXPLAIN shows Trino's plan, which this engine does not have; "
             "EXPLAIN (TYPE VALIDATE) checks a query"
         )
-    sql, _ = prepare_query(run.context, statement.tree)
-    write.described(run.context, sql)
+    prepare_query(run.context, statement.tree).query.columns(run.context.duck)
     return Answer((ResultColumn("Valid", "boolean"),), [["true"]], header=True)

@@ -17,7 +17,7 @@ import duckdb
 from sqlglot import exp
 
 from minilab_local.athena import metadata, parse, prune, scan, types
-from minilab_local.athena.catalog import Catalog, Table, TableName
+from minilab_local.athena.catalog import Catalog, Column, Table, TableName
 from minilab_local.athena.context import Context
 from minilab_local.athena.errors import QueryError, not_supported
 from minilab_local.athena.iceberg import read as iceberg
@@ -62,9 +62,24 @@ def resolve(
     return Resolved(tree, tuple(resolver.relations))
 
 
-def to_duckdb(resolved: Resolved) -> str:
-    """The DuckDB text of a resolved query."""
-    return translate(resolved.tree, resolved.columns).sql(dialect="duckdb")
+@dataclass(frozen=True)
+class DuckQuery:
+    """A query in DuckDB's words; ``types`` are the Trino types of its columns."""
+
+    sql: str
+    types: tuple[str, ...]
+
+    def columns(self, duck: duckdb.DuckDBPyConnection) -> list[Column]:
+        """Its columns, with the names that DuckDB gives them."""
+        names = [row[0] for row in duck.execute(f"DESCRIBE {self.sql}").fetchall()]
+        pairs = zip(names, self.types, strict=True)
+        return [Column(name, types.parse(kind)) for name, kind in pairs]
+
+
+def to_duckdb(tree: exp.Expression, columns: Mapping[str, Mapping[str, str]]) -> DuckQuery:
+    """The DuckDB text of a query over plain names."""
+    translated = translate(tree, columns)
+    return DuckQuery(translated.sql(dialect="duckdb"), tuple(translated.meta["trino_types"]))
 
 
 def define(relations: Iterable[Relation], duck: duckdb.DuckDBPyConnection) -> None:
@@ -226,7 +241,7 @@ def view(context: Context, table: Table, unique: str) -> Relation:
     declared = [c["name"].lower() for c in described["columns"]]
     columns = {c["name"].lower(): c["type"] for c in described["columns"]}
     names = ", ".join(types.quoted(n) for n in declared)
-    sql = f"SELECT * FROM ({to_duckdb(resolved)}) AS v({names})"
+    sql = f"SELECT * FROM ({to_duckdb(resolved.tree, resolved.columns).sql}) AS v({names})"
     return Relation(unique, columns, sql, before=resolved.relations)
 
 

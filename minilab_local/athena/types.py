@@ -334,6 +334,8 @@ def assignable(source: Type, target: Type) -> bool:
             and len(source.parts) == len(target.parts)
             and all(assignable(a, b) for a, b in zip(source.parts, target.parts, strict=True))
         )
+    if s == "varchar" and t == "varchar" and target.size:
+        return bool(source.size) and source.size[0] <= target.size[0]
     allowed = {
         "real": ("real", "double"),
         "double": ("double",),

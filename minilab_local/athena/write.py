@@ -16,22 +16,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from minilab_local.athena import types
 from minilab_local.athena.catalog import HIVE_DEFAULT_PARTITION, Column, Partition
 from minilab_local.athena.context import Context
 from minilab_local.athena.errors import QueryError, not_supported
 from minilab_local.athena.scan import HIVE_JSON, LAZY_SIMPLE, PARQUET, literal
 from minilab_local.athena.store import split
-from minilab_local.athena.translate import trino_type
 from minilab_local.athena.types import Type, quoted
 
 MAX_PARTITIONS = 100
-
-
-def described(context: Context, sql: str) -> list[Column]:
-    """The columns of a DuckDB query, with their Trino types."""
-    rows = context.duck.execute(f"DESCRIBE {sql}").fetchall()
-    return [Column(row[0], types.parse(trino_type(row[1]))) for row in rows]
 
 
 # One file or many
@@ -200,7 +192,7 @@ def format_for(properties: Mapping[str, object]) -> Format:
             raise not_supported(f"Compression {asked} for {name} is not written by this engine")
     if name not in ("parquet", "json", "textfile"):
         raise not_supported(
-            f"Format {name.upper()} is not written by this engine; it writes PARQUET, JSON, TEXTFILE"
+            f"Format {name.upper()} is not written by this engine (PARQUET, JSON, TEXTFILE are)"
         )
     delimiter = str(properties.get("field_delimiter", "\x01"))
     if name == "json" and compression is None:

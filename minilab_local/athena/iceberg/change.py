@@ -17,7 +17,7 @@ from pyiceberg.table import FileScanTask
 from pyiceberg.table import Table as IcebergTable
 from sqlglot import exp
 
-from minilab_local.athena import prune, resolve, types, write
+from minilab_local.athena import prune, resolve, types
 from minilab_local.athena import statements as s
 from minilab_local.athena.catalog import Column
 from minilab_local.athena.context import Context, Run
@@ -124,9 +124,10 @@ def _run_query(
     """Run a Trino query over the given relations into a temporary table; its columns."""
     resolved = resolve.resolve(tree, context, {r.name: r for r in given})
     resolve.define([r for r in resolved.relations if r.name != _SOURCE], context.duck)
-    sql = resolve.to_duckdb(resolved)
-    context.duck.execute(f"CREATE OR REPLACE TEMP TABLE {into} AS {sql}")
-    return write.described(context, f"SELECT * FROM {into}")
+    query = resolve.to_duckdb(resolved.tree, resolved.columns)
+    columns = query.columns(context.duck)
+    context.duck.execute(f"CREATE OR REPLACE TEMP TABLE {into} AS {query.sql}")
+    return columns
 
 
 def _table(name: str, alias: str) -> exp.Table:
@@ -296,13 +297,13 @@ def _source(statement: s.Merge, context: Context) -> Relation:
     query = exp.select("*").from_(statement.source.copy())
     resolved = resolve.resolve(query, context)
     resolve.define(resolved.relations, context.duck)
-    sql = resolve.to_duckdb(resolved)
+    translated = resolve.to_duckdb(resolved.tree, resolved.columns)
+    columns = {c.name: c.type.trino() for c in translated.columns(context.duck)}
     context.duck.execute(
         f"CREATE OR REPLACE TEMP TABLE {_SOURCE} AS SELECT *, row_number() OVER () AS rid__ "
-        f"FROM ({sql})"
+        f"FROM ({translated.sql})"
     )
-    columns = write.described(context, f"SELECT * FROM {_SOURCE}")
-    return Relation(_SOURCE, {c.name: c.type.trino() for c in columns}, f"FROM {_SOURCE}")
+    return Relation(_SOURCE, {**columns, "rid__": "bigint"}, f"FROM {_SOURCE}")
 
 
 def _conditions(whens: Sequence[s.When]) -> list[exp.Expression]:
@@ -402,9 +403,10 @@ def _inserted(
     rest = Relation("unmatched__", source.columns, "FROM unmatched__")
     tree = exp.select(*columns, rid.as_("rid__")).from_(_table("unmatched__", alias))
     resolved = resolve.resolve(tree, context, {rest.name: rest})
-    sql = translate(resolved.tree, resolved.columns).sql(dialect="duckdb")
-    context.duck.execute(f"CREATE OR REPLACE TEMP TABLE inserted__ AS {sql}")
-    found = {c.name: c for c in write.described(context, "SELECT * FROM inserted__")}
+    resolve.define([r for r in resolved.relations if r is not rest], context.duck)
+    query = resolve.to_duckdb(resolved.tree, resolved.columns)
+    found = {c.name: c for c in query.columns(context.duck)}
+    context.duck.execute(f"CREATE OR REPLACE TEMP TABLE inserted__ AS {query.sql}")
     result = []
     for i, when in enumerate(whens):
         names = when.columns or tuple(f.name for f in schema.fields)
