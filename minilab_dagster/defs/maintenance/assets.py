@@ -1,0 +1,31 @@
+"""What keeps the lake in shape; nothing reads it, everything gets quicker by it."""
+
+import dagster as dg
+
+from minilab_dagster import names
+from minilab_dagster.platform import Platform
+
+
+@dg.asset(
+    key=names.ICEBERG_UPKEEP,
+    deps=[dg.AssetKey([names.STAGING, "stg_events"])],
+    group_name=names.MAINTENANCE,
+    owners=[names.PLATFORM_TEAM],
+    kinds={"athena", "iceberg"},
+    pool=names.DBT_POOL,  # a rewrite and a merge of one table would only make each other fail
+    retry_policy=dg.RetryPolicy(max_retries=2, delay=30, backoff=dg.Backoff.EXPONENTIAL),
+)
+def iceberg_upkeep(
+    context: dg.AssetExecutionContext, platform: Platform
+) -> dg.MaterializeResult[None]:
+    """Rewrites small files of the Iceberg tables into large ones, and lets old snapshots go.
+
+    Athena's OPTIMIZE … REWRITE DATA USING BIN_PACK, then VACUUM, on every Iceberg table of
+    staging and marts.
+    """
+    tables = platform.iceberg_tables()
+    for table in tables:
+        context.log.info("optimising %s", table)
+        platform.query(f"OPTIMIZE {table} REWRITE DATA USING BIN_PACK")
+        platform.query(f"VACUUM {table}")
+    return dg.MaterializeResult(metadata={"tables": len(tables)})

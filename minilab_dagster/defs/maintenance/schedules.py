@@ -1,0 +1,23 @@
+"""Once a day, when the day before is closed."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from minilab_dagster import names
+
+daily_upkeep = dg.define_asset_job(
+    "daily_upkeep",
+    selection=dg.AssetSelection.groups(names.MAINTENANCE)
+    | dg.AssetSelection.assets(names.OVERVIEW),
+    description="Keep the lake's files in shape and make the day's report.",
+)
+
+daily_schedule = dg.ScheduleDefinition(
+    name="daily_upkeep_schedule",
+    job=daily_upkeep,
+    cron_schedule="15 1 * * *",
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Every day at 01:15 UTC.",
+)

@@ -1,0 +1,106 @@
+"""What the checks of raw data are decided on: taken from Athena, the ledger and Dagster's log."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import dagster as dg
+
+from minilab.events.registry import Stream
+from minilab_dagster import names
+from minilab_dagster.platform import Platform
+from minilab_dagster.reconcile import Batch, Landing
+
+_SAMPLED_PER_TYPE = 50
+_LANDINGS = 1000
+
+
+@dataclass(frozen=True)
+class RawFacts:
+    """One stream's raw data of a window that begins with a whole hour."""
+
+    batches: Mapping[str, Batch]
+    distinct_events: int
+    sample: Sequence[tuple[str, str | None]]
+    """Event type and payload of the latest few events of each type."""
+    next_offsets: Mapping[str, int | None]
+    """Kafka: by shard, the first offset that the ledger does not hold for landed."""
+
+    @property
+    def events(self) -> int:
+        return sum(batch.events for batch in self.batches.values())
+
+    @property
+    def failed(self) -> int:
+        return sum(batch.failed for batch in self.batches.values())
+
+    @classmethod
+    def of(cls, platform: Platform, stream: Stream, since: datetime) -> RawFacts:
+        """Ask Athena three questions at a time about what was landed from ``since`` (UTC) on."""
+        raw = platform.settings.raw_database
+        window = (
+            f"stream = '{stream.name}' and (dt > '{since:%Y-%m-%d}'"
+            f" or (dt = '{since:%Y-%m-%d}' and hour >= '{since:%H}'))"
+        )
+        queries = (
+            f"""
+            select batch_id, shard, count_if(not failed) as events, count_if(failed) as failed
+            from (
+                select batch_id, shard, false as failed from {raw}.events where {window}
+                union all
+                select batch_id, shard, true from {raw}.failed_events where {window}
+            ) group by 1, 2
+            """,
+            f"""
+            select count(*) as n from (
+                select distinct source, id from {raw}.events where {window}
+            )
+            """,
+            f"""
+            select type, data from (
+                select type, data,
+                       row_number() over (partition by type order by landed_at desc) as n
+                from {raw}.events where {window}
+            ) where n <= {_SAMPLED_PER_TYPE}
+            """,
+        )
+        # The ledger is read first: what is landed while Athena is asked may only be more.
+        next_offsets = platform.next_offsets(stream)
+        with ThreadPoolExecutor(max_workers=len(queries), thread_name_prefix="facts") as pool:
+            by_batch, distinct, sample = pool.map(platform.rows, queries)
+        return cls(
+            batches={
+                row["batch_id"]: Batch(
+                    row["batch_id"], row["shard"], int(row["events"]), int(row["failed"])
+                )
+                for row in by_batch
+            },
+            distinct_events=distinct[0]["n"],
+            sample=[(row["type"], row["data"]) for row in sample],
+            next_offsets=next_offsets,
+        )
+
+
+def recorded_landings(instance: dg.DagsterInstance, stream: str, since: datetime) -> list[Landing]:
+    """What the materializations of ``raw/<stream>`` recorded of the landings since then."""
+    records = instance.fetch_materializations(
+        dg.AssetRecordsFilter(asset_key=names.raw_key(stream), after_timestamp=since.timestamp()),
+        limit=_LANDINGS,
+    ).records
+    landings = []
+    for record in records:
+        materialization = record.asset_materialization
+        metadata: Mapping[str, Any] = materialization.metadata if materialization else {}
+        if "batches" in metadata:
+            landings.append(
+                Landing(
+                    batch_ids=frozenset(metadata["batches"].value),
+                    events=metadata["events"].value,
+                    failed=metadata["failed_events"].value,
+                )
+            )
+    return landings
