@@ -57,27 +57,35 @@ def path_of(file: str) -> Path:
 def _new_file(bucket: str, key: str) -> str:
     token = secrets.token_hex(8)
     readable = _PLAIN.sub("_", key.rstrip("/").rpartition("/")[2])[-80:]
-    folder = f"{bucket}/{token[:2]}"
-    path_of(folder).mkdir(parents=True, exist_ok=True)
-    return f"{folder}/{token}-{readable}"
+    return f"{bucket}/{token[:2]}/{token}-{readable}"
+
+
+def _open_new(file: str) -> Any:
+    path = path_of(file)
+    try:
+        return path.open("wb")
+    except FileNotFoundError:  # the first of its folder
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("wb")
 
 
 def write(bucket: str, key: str, data: bytes) -> Content:
     """Put bytes on disk. Nothing names them until the caller does."""
     file = _new_file(bucket, key)
-    path_of(file).write_bytes(data)
+    with _open_new(file) as output:
+        output.write(data)
     return Content(file, len(data), hashlib.md5(data, usedforsecurity=False).hexdigest())
 
 
 def concatenate(bucket: str, key: str, files: Iterable[str], etag: str) -> Content:
     """One file of several, as completing a multipart upload needs it; not held in memory."""
     file = _new_file(bucket, key)
-    target = path_of(file)
-    with target.open("wb") as output:
+    with _open_new(file) as output:
         for part in files:
             with path_of(part).open("rb") as source:
                 shutil.copyfileobj(source, output, 4 << 20)
-    return Content(file, target.stat().st_size, etag)
+        size = output.tell()
+    return Content(file, size, etag)
 
 
 def release(file: str) -> None:

@@ -136,6 +136,8 @@ class LocalQueue(moto_sqs.Queue):
     @property
     def attributes(self) -> dict[str, Any]:
         result = super().attributes
+        for name in ("CreatedTimestamp", "LastModifiedTimestamp"):
+            result[name] = int(result[name])  # whole seconds, as AWS answers them
         if self.redrive_policy:  # compact, as AWS answers it
             result["RedrivePolicy"] = json.dumps(self.redrive_policy, separators=(",", ":"))
         return result
