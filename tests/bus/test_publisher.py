@@ -4,6 +4,10 @@ import base64
 import dataclasses
 import gzip
 import json
+import signal
+import subprocess
+import threading
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,6 +19,7 @@ from minilab.errors import MinilabError
 from minilab.events.registry import load_registry
 from minilab.provision import resources
 from minilab.settings import Settings
+from tests.domain_fixtures import running_broker
 
 REGISTRY = load_registry()
 BILLING, PRODUCT = REGISTRY.stream("billing"), REGISTRY.stream("product")
@@ -233,3 +238,46 @@ def test_kafka_that_cannot_be_reached(settings: Settings, monkeypatch: pytest.Mo
 
 def test_pack_makes_a_cloudevents_batch() -> None:
     assert json.loads(pack([b'{"id":"1"}', b'{"id":"2"}'])) == [{"id": "1"}, {"id": "2"}]
+
+
+@pytest.fixture
+def own_broker(deployment: Settings) -> Iterator[tuple[Settings, subprocess.Popen[bytes]]]:
+    """A broker that a test may stop, with the topics of ``deployment``."""
+    with running_broker() as (address, broker):
+        settings = dataclasses.replace(deployment, kafka_bootstrap_servers=address)
+        for resource in resources(settings, REGISTRY):
+            if resource.kind == "topic":
+                resource.supply()
+        yield settings, broker
+
+
+def test_kafka_messages_wait_for_a_broker_that_pauses(
+    own_broker: tuple[Settings, subprocess.Popen[bytes]],
+) -> None:
+    settings, broker = own_broker
+    with open_publisher(settings, PRODUCT) as publisher:
+        broker.send_signal(signal.SIGSTOP)
+        for n in range(1000):
+            publisher.send(str(n).encode(), key=str(n))
+        threading.Timer(1.0, broker.send_signal, [signal.SIGCONT]).start()
+    assert publisher.sent == 1000
+    values = [int(message.value()) for message in consumed(settings, "product", 1000)]
+    assert sorted(values) == list(range(1000))
+
+
+def test_kafka_messages_that_a_dead_broker_did_not_take_are_counted(
+    own_broker: tuple[Settings, subprocess.Popen[bytes]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings, broker = own_broker
+    monkeypatch.setattr("minilab.bus.kafka._DELIVERY_MS", 2000)
+    publisher = open_publisher(settings, PRODUCT)
+    publisher.send(b"taken")
+    publisher.flush()
+    broker.kill()
+    with pytest.raises(PublishError, match="50 of 51 messages") as caught, publisher:
+        for n in range(50):
+            publisher.send(str(n).encode())
+    assert caught.value.failed == 50
+    assert publisher.sent == 1
+    with pytest.raises(PublishError):  # it says so at once, instead of filling its buffer
+        publisher.send(b"more")
