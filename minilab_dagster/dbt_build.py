@@ -13,7 +13,7 @@ import json
 import queue
 import shutil
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from minilab_dagster.dbt_project import ensure_manifest, project_dir, target_dir
 
 _UNIQUE_ID = "dagster_dbt/unique_id"
 _RESULT_EVENTS = ("LogModelResult", "LogTestResult", "LogSeedResult", "LogSnapshotResult")
+_FAILED = ("error", "fail", "runtime error", "partial success")
 _KEPT_RUNS = 5
 
 RowCounter = Callable[[Mapping[str, str]], Mapping[str, int]]
@@ -74,13 +75,15 @@ class DbtBuild(dg.ConfigurableResource):
         outcome = _Outcome()
         outputs: list[dg.Output[None]] = []
         for raw in _invoke(arguments, outcome):
-            _note(raw, manifest, outcome, context)
+            context.log.info(raw["info"]["msg"])
             message = DbtCoreCliEventMessage(raw_event=raw, event_history_metadata={})
             for event in message.to_default_asset_events(
                 manifest, translator, context, target_path=target
             ):
                 if isinstance(event, dg.Output):
                     outputs.append(event)
+                elif isinstance(event, dg.AssetCheckResult):
+                    yield event._replace(description=_found(raw))
                 else:
                     yield event
         yield from _with_row_counts(outputs, manifest, count_rows)
@@ -154,6 +157,7 @@ def _invoke(arguments: Sequence[str], outcome: _Outcome) -> Iterator[dict[str, A
         try:
             result = dbtRunner(callbacks=[on_event]).invoke(list(arguments))
             outcome.success, outcome.exception = result.success, result.exception
+            _take_failures(outcome, getattr(result.result, "results", ()))
         except BaseException as error:
             outcome.exception = error
         finally:
@@ -166,21 +170,20 @@ def _invoke(arguments: Sequence[str], outcome: _Outcome) -> Iterator[dict[str, A
     thread.join()
 
 
-def _note(
-    raw: Mapping[str, Any],
-    manifest: Mapping[str, Any],
-    outcome: _Outcome,
-    context: dg.AssetExecutionContext,
-) -> None:
-    status = raw["data"]["node_info"].get("node_status", "")
-    line = raw["info"]["msg"]
-    if status in ("error", "fail", "runtime error", "partial success"):
-        outcome.failures.append(line)
-        node = manifest["nodes"].get(raw["data"]["node_info"]["unique_id"], {})
-        outcome.only_tests_failed &= node.get("resource_type") == "test"
-        context.log.error(line)
-    else:
-        context.log.info(line)
+def _take_failures(outcome: _Outcome, results: Iterable[Any]) -> None:
+    """What failed and why, from dbt's own results (its events do not hold the reasons)."""
+    for result in results:
+        if result.status in _FAILED:
+            outcome.failures.append(f"{result.node.unique_id}: {result.message}")
+            outcome.only_tests_failed &= result.node.resource_type == "test"
+
+
+def _found(raw: Mapping[str, Any]) -> str:
+    """What a dbt test found, in a sentence."""
+    rows = int(raw["data"].get("num_failures") or 0)
+    if raw["data"]["node_info"]["node_status"] == "error":
+        return "dbt could not run this test; the run says why"
+    return f"{rows:,} rows do not hold" if rows else "every row holds"
 
 
 def _with_row_counts(
