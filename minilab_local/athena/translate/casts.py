@@ -309,7 +309,7 @@ def json_value(value: Value) -> str:
     kind = value.type
     if kind.kind in ("boolean", "json", "date", "decimal", "varchar", "unknown") or kind.is_integer:
         return value.sql
-    if kind.kind in ("timestamp", "timestamptz"):
+    if kind.kind in ("timestamp", "timestamptz", "uuid", "time"):
         rule = _TEXT[kind.kind]
         return rule(value)
     if kind.kind in ("double", "real"):

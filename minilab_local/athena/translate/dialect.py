@@ -126,7 +126,12 @@ def _clauses(tokens: Iterator[Token]) -> Iterator[Token]:
             i += 1
             continue
         elif calls and calls[-1][1] == depth:
-            at_start = stream[i - 1].token_type in (TokenType.COMMA, TokenType.L_PAREN)
+            before = stream[i - 1]
+            at_start = before.token_type in (
+                TokenType.COMMA,
+                TokenType.L_PAREN,
+                TokenType.COLON,
+            ) or (before.text.upper() == "VALUE" and calls[-1][0] == "JSON_OBJECT")
             if calls[-1][0] == "JSON_OBJECT":
                 if name == "KEY" and at_start:
                     i += 1
@@ -208,6 +213,29 @@ class MinilabAthena(Athena):
     def parser(self, **options: Any) -> Any:
         return self.parser_class(dialect=self, trino=_Trino(), **options)
 
+    def parse(self, sql: str, **options: Any) -> Any:
+        return [_as_written(tree) for tree in super().parse(sql, **options)]
+
+    def parse_into(self, expression_type: Any, sql: str, **options: Any) -> Any:
+        return [_as_written(tree) for tree in super().parse_into(expression_type, sql, **options)]
+
+
+_WRITTEN = "as_written"
+
+
+def _as_written(tree: Any) -> Any:
+    """Mark subscripts that no parser has shifted: the trees of two dialects look alike."""
+    if tree is not None:
+        for node in tree.find_all(exp.Bracket):
+            node.meta[_WRITTEN] = True
+    return tree
+
+
+def _is_foreign(node: exp.Expression) -> bool:
+    if isinstance(node, exp.Bracket):
+        return not node.meta.get(_WRITTEN)
+    return not isinstance(node, _OWN_FUNCTIONS)
+
 
 # Functions to sqlglot that have a grammar of their own, which our rules read as nodes.
 _OWN_FUNCTIONS = (
@@ -223,7 +251,7 @@ def named_calls(tree: exp.Expression) -> exp.Expression:
 
     A tree that sqlglot's own dialect made is written as Trino and read again.
     """
-    if any(not isinstance(n, _OWN_FUNCTIONS) for n in tree.find_all(exp.Func, exp.Bracket)):
+    if any(_is_foreign(node) for node in tree.find_all(exp.Func, exp.Bracket)):
         found = MinilabAthena().parse(tree.sql(dialect="trino"))[0]
         assert found is not None
         return found

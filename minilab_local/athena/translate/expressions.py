@@ -64,6 +64,7 @@ class Expressions:
         method = _METHODS.get(type(node))
         if method is None:
             raise not_supported(f"{type(node).__name__} ({node.sql(dialect='trino')})")
+        refuse_unread(node)
         return method(self, node)
 
     def sql(self, node: Any) -> str:
@@ -260,15 +261,21 @@ class Expressions:
         operator = _COMPARISON[type(node)]
         left = self(node.this)
         right = node.expression
-        if isinstance(right, (exp.Any, exp.All)):
-            return self.quantified(left, operator, right)
+        quantifier = right.name.lower() if isinstance(right, exp.Anonymous) else ""
+        if isinstance(right, exp.All) or (quantifier == "all" and len(right.expressions) == 1):
+            return self.quantified(left, operator, "ALL", right)
+        if isinstance(right, exp.Any) or (
+            quantifier in ("any", "some") and len(right.expressions) == 1
+        ):
+            return self.quantified(left, operator, "ANY", right)
         return compare(operator, left, self(right))
 
-    def quantified(self, left: Value, operator: str, node: exp.Any | exp.All) -> Value:
-        word = "ANY" if isinstance(node, exp.Any) else "ALL"
-        inner = node.this
+    def quantified(self, left: Value, operator: str, word: str, node: Any) -> Value:
+        inner = node.this if isinstance(node.this, exp.Expression) else node.expressions[0]
         while isinstance(inner, (exp.Subquery, exp.Paren)):
             inner = inner.this
+        if not isinstance(inner, (exp.Query, exp.Values)):
+            raise type_mismatch(f"{word} needs a subquery")
         tree, columns = self.queries.query(inner, self.scope)
         self.common([left.type, columns[0].type], "Cannot compare")
         return Value(f"({left.sql} {operator} {word} ({self.queries.render(tree)}))", BOOLEAN)
@@ -307,9 +314,11 @@ class Expressions:
                     f"Left side of LIKE expression must evaluate to a varchar (actual: {side.type})"
                 )
         suffix = f" ESCAPE {self.sql(escape)}" if escape else ""
-        return Value(f"({left.sql} LIKE {right.sql}{suffix})", BOOLEAN)
+        negated = "NOT " if node.args.get("negate") else ""
+        return Value(f"({left.sql} {negated}LIKE {right.sql}{suffix})", BOOLEAN)
 
     def escape(self, node: exp.Escape) -> Value:
+        refuse_unread(node.this)
         return self.like(node.this, node.expression)
 
     def exists(self, node: exp.Exists) -> Value:
@@ -397,6 +406,58 @@ def position(node: Any) -> str:
 def data_type(node: exp.DataType) -> Type:
     """The type that a cast names."""
     return parse_type(node.sql(dialect="trino"))
+
+
+# What is read of each kind of node. A part of the tree that nobody reads would be an answer to
+# another question, so it is refused.
+_READ: dict[type, str] = {
+    exp.Between: "this low high",
+    exp.Case: "this ifs default",
+    exp.Cast: "this to",
+    exp.CTE: "this alias",
+    exp.DPipe: "this expression safe",
+    exp.Div: "this expression typed safe",
+    exp.Distinct: "expressions",
+    exp.Except: "this expression distinct with_ order limit offset",
+    exp.Extract: "this expression",
+    exp.If: "this true false",
+    exp.In: "this expressions query",
+    exp.Intersect: "this expression distinct with_ order limit offset",
+    exp.Interval: "this unit",
+    exp.Is: "this expression",
+    exp.Join: "this side kind method on using",
+    exp.Lateral: "this alias",
+    exp.Like: "this expression negate",
+    exp.Limit: "expression",
+    exp.Literal: "this is_string",
+    exp.Ordered: "this desc nulls_first",
+    exp.Select: "expressions from_ joins where group having windows distinct order limit offset "
+    "with_",
+    exp.Subquery: "this alias with_ order limit offset sample joins",
+    exp.Table: "this db catalog alias sample joins",
+    exp.TableAlias: "this columns",
+    exp.TableSample: "method percent",
+    exp.Trim: "this expression position",
+    exp.TryCast: "this to safe",
+    exp.UnicodeString: "this escape",
+    exp.Union: "this expression distinct with_ order limit offset",
+    exp.Unnest: "expressions alias offset",
+    exp.Values: "expressions alias order limit offset with_",
+    exp.Window: "this partition_by order spec alias over",
+    exp.WindowSpec: "kind start start_side end end_side",
+    exp.With: "expressions recursive",
+}
+_READ_SETS = {kind: frozenset(text.split()) for kind, text in _READ.items()}
+
+
+def refuse_unread(node: Any) -> None:
+    """Fail for a node with a part that its method does not look at."""
+    known = _READ_SETS.get(type(node))
+    if known is None:
+        return
+    for key, value in node.args.items():
+        if value and key not in known:
+            raise not_supported(f"{type(node).__name__.upper()} with {key.strip('_').upper()}")
 
 
 # --- building blocks that rules share -----------------------------------------------------------

@@ -16,7 +16,12 @@ from sqlglot import exp
 
 from minilab_local.athena.translate import casts, zones
 from minilab_local.athena.translate.errors import TranslationError, not_supported, type_mismatch
-from minilab_local.athena.translate.expressions import Expressions, position, refuse_packed
+from minilab_local.athena.translate.expressions import (
+    Expressions,
+    position,
+    refuse_packed,
+    refuse_unread,
+)
 from minilab_local.athena.translate.scope import Column, Relation, Scope, Value, quote
 from minilab_local.athena.translate.types import (
     BIGINT,
@@ -64,7 +69,9 @@ class Queries:
 
     def query(self, node: Any, parent: Scope | None) -> tuple[exp.Query, Output]:
         """A query's DuckDB tree and its columns, as seen from the scope around it."""
+        refuse_unread(node)
         if node.args.get("with_"):
+            refuse_unread(node.args["with_"])
             scope = Scope(parent)
             ctes = self.ctes(node.args["with_"], scope)
             tree, output = self.body(node, scope)
@@ -151,8 +158,6 @@ class Queries:
         return Relation(name, name or self.fresh(), tuple(columns))
 
     def set_operation(self, node: Any, parent: Scope | None) -> tuple[exp.Query, Output]:
-        if node.args.get("by_name"):
-            raise not_supported("CORRESPONDING")
         left, a = self.operand(node.this, parent)
         right, b = self.operand(node.expression, parent)
         if len(a) != len(b):
@@ -281,10 +286,6 @@ class Queries:
         joins = [self.join(join, scope) for join in node.args.get("joins") or []]
         if joins:
             tree.set("joins", joins)
-        for lateral in node.args.get("laterals") or []:
-            raise not_supported(f"LATERAL VIEW ({lateral.sql(dialect='trino')})")
-        if node.args.get("match"):
-            raise not_supported("MATCH_RECOGNIZE")
         expressions = Expressions(scope, self)
         if node.args.get("where"):
             tree.set("where", exp.Where(this=raw(expressions.condition(node.args["where"].this))))
@@ -304,6 +305,7 @@ class Queries:
             projected.append(exp.Alias(this=raw(value.sql), alias=_name(physical)))
         tree.set("expressions", projected)
         if node.args.get("distinct"):
+            refuse_unread(node.args["distinct"])
             for column in output:
                 refuse_packed(column.type, "SELECT DISTINCT")
             tree.set("distinct", exp.Distinct())
@@ -439,6 +441,7 @@ class Queries:
 
     def over(self, node: exp.Window, expressions: Expressions) -> str:
         """What stands in the parentheses of OVER."""
+        refuse_unread(node)
         parts = []
         if node.args.get("alias"):
             parts.append(quote(node.args["alias"].name.lower()))
@@ -452,6 +455,7 @@ class Queries:
             parts.append("ORDER BY " + ", ".join(self.ordered(i, expressions) for i in items))
         spec = node.args.get("spec")
         if spec:
+            refuse_unread(spec)
             start = _bound(spec.args.get("start"), spec.args.get("start_side"), expressions)
             end = _bound(spec.args.get("end"), spec.args.get("end_side"), expressions)
             kind = spec.args["kind"].upper()
@@ -462,6 +466,7 @@ class Queries:
 
     def source(self, node: Any, scope: Scope) -> exp.Expression:
         """One item of FROM; its relation joins the scope."""
+        refuse_unread(node)
         joins = node.args.get("joins") or []
         if joins:  # a join in parentheses
             node = node.copy()
@@ -508,6 +513,8 @@ class Queries:
     ) -> exp.Expression:
         if isinstance(node.this, exp.Anonymous):
             return self.table_function(node.this, name, names, scope)
+        if not isinstance(node.this, exp.Identifier):
+            raise not_supported(f"{type(node.this).__name__} in FROM")
         given = node.name.lower()
         plain = not node.db
         known = (scope.cte(given) if plain else None) or self.tables.get(given)
@@ -516,8 +523,6 @@ class Queries:
             raise TranslationError(
                 "TABLE_NOT_FOUND", f"{position(node.this)}: Table '{text}' does not exist"
             )
-        if node.args.get("version") or node.args.get("when"):
-            raise not_supported("FOR VERSION/TIMESTAMP AS OF here")
         physical = name or given
         columns = known.columns
         if names:
@@ -550,6 +555,7 @@ class Queries:
         return raw(f"generate_series({', '.join(values)}) AS {quote(relation.physical)}({column})")
 
     def join(self, node: exp.Join, scope: Scope) -> exp.Expression:
+        refuse_unread(node)
         side = (node.side or "").upper()
         kind = (node.kind or "").upper()
         before = len(scope.relations)
@@ -704,6 +710,8 @@ def presented(value: Value) -> Value:
     kind = value.type
     if kind.kind == "timestamp" and (kind.size or 0) <= 3:
         return Value(f"CAST({value.sql} AS TIMESTAMP_MS)", kind)
+    if kind.kind == "timestamp" and (kind.size or 0) > 6:
+        return Value(f"CAST({value.sql} AS TIMESTAMP_NS)", kind)
     if kind.kind == "timestamptz" and kind.zone not in ("", "UTC"):
         return zones.with_type(value, Type("timestamptz", size=kind.size))
     if kind.kind.startswith("interval"):

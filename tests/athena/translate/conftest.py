@@ -1,0 +1,3 @@
+from sql_fixtures import ask, database
+
+__all__ = ["ask", "database"]
