@@ -26,14 +26,15 @@ _MEDIA_TYPE = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+/[!#$%&'*+.^_`|~0-9A-Za-z-
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 _DAY = (
-    r"\d{4}-(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])"
+    r"[12]\d{3}-(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])"
     r"|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)"
 )
 _CLOCK = r"(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d"
 _ZONE = r"(?:Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)"
 PLAIN_DATE_TIME = rf"^{_DAY}T{_CLOCK}(?:\.\d{{1,6}})?{_ZONE}$"
 """RFC 3339 date-times that every parser reads alike: upper case, no leap second, no February 29,
-no more than microseconds. A subset on purpose: what it refuses is judged again with care."""
+no more than microseconds, years that fit a column in any zone. A subset on purpose: what it
+refuses is judged again with care."""
 
 _uri_reference = jsonschema_rs.Draft202012Validator(
     {"format": "uri-reference"}, validate_formats=True

@@ -33,6 +33,7 @@ GZIP_BASE64_MAGIC = b"H4sI"
 
 _batch = msgspec.json.Decoder(list[msgspec.Raw])
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+_ONE_KIND = bytes.maketrans(b"{}", b"[]")
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 
 
@@ -142,13 +143,16 @@ def check_depth(text: bytes, limit: int = MAX_DEPTH) -> None:
     """Raises Refused where objects and arrays nest deeper than ``limit``; parses nothing."""
     if text.count(b"[") + text.count(b"{") <= limit:
         return
-    brackets = _STRING.sub(b"", text).translate(None, _NOT_BRACKETS)
+    brackets = _STRING.sub(b"", text).translate(_ONE_KIND, _NOT_BRACKETS)
+    allowed = limit
     for _ in range(limit):  # take away one layer of innermost pairs at a time
-        peeled = brackets.replace(b"[]", b"").replace(b"{}", b"")
+        peeled = brackets.replace(b"[]", b"")
         if len(peeled) == len(brackets):
-            return  # gone, or brackets that pair with nothing: the parser will say so
+            break  # gone, or brackets that pair with nothing: mostly the parser's business
         brackets = peeled
-    if brackets:
+    else:
+        allowed = 0
+    if brackets.count(b"[") > allowed:
         raise refused(Reason.TOO_DEEP, "depth", f"It nests deeper than {limit} levels.")
 
 

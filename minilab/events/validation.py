@@ -17,6 +17,7 @@ Decisions that the specifications leave open:
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections.abc import Callable, Iterable, Sequence
 from operator import add
 from typing import Any, NamedTuple
@@ -198,8 +199,10 @@ class StreamRules:
             if not self._foreign_types.isdisjoint(columns.types):
                 raise Doubt
             inner = list(map(bytes, columns.data))
+            if columns.data_base64.count(None) != len(events):
+                _check_base64(columns.data_base64, inner)
             for body in bodies:
-                check_utf8_and_depth(body)
+                _check_utf8_and_depth(body)
             expected = [
                 n + data.count(b'":') + (len(data) > 0)
                 for n, data in zip(attributes, inner, strict=True)
@@ -324,7 +327,14 @@ def _attributes_set(columns: Accepted) -> list[int]:
     return total
 
 
-def check_utf8_and_depth(body: bytes) -> None:
+def _check_base64(encoded: Sequence[str | None], data: Sequence[bytes]) -> None:
+    """Raises Doubt unless each is base64, and the event's only payload."""
+    for text, other in zip(encoded, data, strict=True):
+        if text is not None and (other or not _is_base64(text)):
+            raise Doubt
+
+
+def _check_utf8_and_depth(body: bytes) -> None:
     """Raises Doubt where a text is not UTF-8 or too deep."""
     try:
         check_utf8(body)
@@ -396,8 +406,6 @@ def _data_violations(data: Raw | None, attributes: dict[str, Any]) -> Iterable[V
 
 
 def _is_base64(text: str) -> bool:
-    from base64 import b64decode
-
     try:
         b64decode(text, validate=True)
     except ValueError:
