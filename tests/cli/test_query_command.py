@@ -9,6 +9,7 @@ import subprocess
 import sys
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -182,10 +183,11 @@ def test_errors_end_with_1_and_one_message(lab: Any) -> None:
     assert "does not exist" in done.stderr and "Traceback" not in done.stderr
 
 
-def test_without_an_endpoint_it_says_what_to_do(settings: Settings) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
-        aws._client.cache_clear()
-        with pytest.raises(aws.AwsError, match="cannot be reached") as caught:
-            athena.query(Settings.from_env(), "select 1")
+def test_without_an_endpoint_it_says_what_to_do(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    monkeypatch.setattr(aws, "_client", lru_cache(aws._client.__wrapped__))
+    with pytest.raises(aws.AwsError, match="cannot be reached") as caught:
+        athena.query(settings, "select 1")
     assert caught.value.hint and "minilab local up" in caught.value.hint
