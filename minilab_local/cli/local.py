@@ -11,7 +11,7 @@ import shlex
 import signal
 import subprocess
 import sys
-import threading
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -63,57 +63,54 @@ def up(detach: bool, port: int | None, no_provision: bool) -> None:
     """
     console = _console()
     home = find_home()
-    stop_asked = _listen_for_stop()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
     before = stack.status(home)
     with console.status("starting") as spinner:
         environment = stack.start(
             home, port=port, on_progress=lambda text: spinner.update(f"{text} …")
         )
     found = "was running already" if before.running else "is running"
-    console.print(f"[green]✓[/] The laptop's AWS {found} at {environment['AWS_ENDPOINT_URL']}")
-    kafka = environment["MINILAB_KAFKA_BOOTSTRAP_SERVERS"]
-    console.print(f"[green]✓[/] Kafka {found} at {kafka}")
-    try:
+    if detach:
+        _welcome(environment, found, console)
         if not no_provision:
             _provision(environment, console)
-        if detach:
-            console.print('Talk to it: [bold]eval "$(minilab local env)"[/]', markup=True)
-            console.print("Stop it:    [bold]minilab local down[/]")
-            return
+        console.print('Talk to it: [bold]eval "$(minilab local env)"[/]')
+        console.print("Stop it:    [bold]minilab local down[/]")
+        return
+    try:
+        _welcome(environment, found, console)
+        if not no_provision:
+            _provision(environment, console)
         console.print('In another terminal: [bold]eval "$(minilab local env)"[/]')
         console.print("Ctrl-C stops all.")
-        _stay(home, stop_asked)
-    except BaseException:
-        if not detach and not before.running:
-            stack.stop(home)
-        raise
-    console.print("stopping …")
-    stack.stop(home)
+        _stay(home)
+    except KeyboardInterrupt:
+        console.print("stopping …")
+    finally:
+        for stop in (signal.SIGINT, signal.SIGTERM):  # asked once is enough
+            signal.signal(stop, signal.SIG_IGN)
+        stack.stop(home)
     console.print("[green]✓[/] Stopped. The state is kept; `minilab local up` brings it back.")
 
 
-def _listen_for_stop() -> threading.Event:
-    """SIGTERM ends the foreground as Ctrl-C does."""
-    asked = threading.Event()
-
-    def on_signal(signum: int, frame: object) -> None:
-        asked.set()
-        raise KeyboardInterrupt
-
-    signal.signal(signal.SIGTERM, on_signal)
-    return asked
+def _welcome(environment: Mapping[str, str], found: str, console: Console) -> None:
+    console.print(f"[green]✓[/] The laptop's AWS {found} at {environment['AWS_ENDPOINT_URL']}")
+    kafka = environment["MINILAB_KAFKA_BOOTSTRAP_SERVERS"]
+    console.print(f"[green]✓[/] Kafka {found} at {kafka}")
 
 
-def _stay(home: Path, stop_asked: threading.Event) -> None:
-    try:
-        while not stop_asked.wait(0.5):
-            if stack.status(home).supervisor_pid is None:
-                raise MinilabError(
-                    "The stack was stopped from elsewhere.",
-                    hint=f"If that was not you, look into {home / 'logs' / 'supervisor.log'}.",
-                )
-    except KeyboardInterrupt:
-        pass
+def _stay(home: Path) -> None:
+    """Until Ctrl-C (KeyboardInterrupt).
+
+    Raises:
+        MinilabError: the stack was stopped from elsewhere.
+    """
+    while stack.status(home).supervisor_pid is not None:
+        time.sleep(0.5)
+    raise MinilabError(
+        "The stack was stopped from elsewhere.",
+        hint=f"If that was not you, look into {home / 'logs' / 'supervisor.log'}.",
+    )
 
 
 def _provision(environment: dict[str, str], console: Console) -> None:
