@@ -1,14 +1,14 @@
 """Manifests: which SQS messages a file holds, kept until the queue has forgotten them.
 
 A manifest is put after its file and before its messages are deleted, and removed when all of them
-are. So what is left of them are the batches whose messages may come again. After a crash amid
-deleting, some of a manifest's messages never do; it goes when no queue can remember them.
+are. So what is left of them are the messages that may come again. After a crash amid deleting,
+some of them never do; a manifest goes at the latest when no queue can remember them.
 """
 
 from __future__ import annotations
 
 import gzip
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 
 import msgspec
@@ -51,13 +51,15 @@ class OpenManifests:
     def __init__(self, store: StorePort, queue: str) -> None:
         self._store = store
         self._prefix = manifest_prefix(queue)
-        self._known: dict[str, frozenset[str]] = {}
+        self._known: dict[str, Manifest] = {}
 
     def landed_among(self, message_ids: Iterable[str], now: datetime) -> set[str]:
         """Which of these messages an earlier batch has landed."""
         self._refresh(now)
         asked = set(message_ids)
-        return {one for ids in self._known.values() for one in ids & asked}
+        return {
+            i for manifest in self._known.values() for i in asked.intersection(manifest.message_ids)
+        }
 
     def _refresh(self, now: datetime) -> None:
         there = [stored.key for stored in self._store.list(self._prefix)]
@@ -67,17 +69,18 @@ class OpenManifests:
                 if now - manifest.landed_at > _LONGEST_RETENTION:
                     self._store.delete([key])
                     continue
-                self._known[key] = frozenset(manifest.message_ids)
+                self._known[key] = manifest
         for key in self._known.keys() - set(there):
             del self._known[key]
 
-    def forget(self, deleted: Iterable[str]) -> None:
-        """These messages are gone from the queue: remove manifests that held nothing else."""
-        gone = set(deleted)
-        for key, ids in list(self._known.items()):
-            left = ids - gone
+    def forget(self, deleted: Collection[str]) -> None:
+        """These messages are gone from the queue: take them out of their manifests."""
+        gone = frozenset(deleted)
+        for key, manifest in list(self._known.items()):
+            left = tuple(i for i in manifest.message_ids if i not in gone)
             if not left:
                 self._store.delete([key])
                 del self._known[key]
-            else:
-                self._known[key] = left
+            elif len(left) < len(manifest.message_ids):
+                self._known[key] = manifest.of_messages(left)
+                self._store.put(key, to_bytes(self._known[key]))
