@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -122,6 +124,20 @@ def test_every_command_has_help_with_an_example(name: str) -> None:
         assert result.exit_code == 0
         assert "Example" in result.output, f"minilab {full} --help shows no example"
         assert f"minilab {full}" in result.output.split("Example")[1], full
+
+
+def test_commands_load_without_what_is_heavy() -> None:
+    heavy = (
+        "awswrangler boto3 confluent_kafka dagster dbt duckdb moto pandas plotly pyarrow pyiceberg"
+    )
+    program = (
+        "import sys\n"
+        "from importlib.metadata import entry_points\n"
+        "for point in entry_points(group='minilab.commands'): point.load()\n"
+        f"print([name for name in {heavy.split()} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout.strip() == "[]", done.stderr
 
 
 def test_every_module_says_what_it_is_for() -> None:

@@ -46,7 +46,7 @@ def print_table(
     from rich.table import Table
 
     rows = [list(row) for row in rows]
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for index, column in enumerate(columns):
         numbers = [row[index] for row in rows if row[index] is not None]
         right = bool(numbers) and all(map(_is_number, numbers))
@@ -57,7 +57,10 @@ def print_table(
         table.add_row(*(_escape(format_value(value)) for value in row))
     out = file or sys.stdout
     width = None if out.isatty() else _WIDE
-    Console(file=out, width=width, highlight=False).print(table)
+    console = Console(file=out, width=width, highlight=False)
+    if title:  # not the table's own: that would be broken to the table's width
+        console.print(_escape(title), style="bold", soft_wrap=True)
+    console.print(table)
 
 
 def _is_number(value: Any) -> bool:
