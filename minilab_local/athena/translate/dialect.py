@@ -25,7 +25,7 @@ _ANONYMOUS = exp.SQLGLOT_ANONYMOUS
 # their names from it.
 PREFIX = "trino$"
 _HIDDEN = frozenset(
-    "MAX_BY MIN_BY ARG_MAX ARG_MIN CEIL FLOOR CHAR CHR NORMALIZE SUBSTRING DECODE CONVERT INITCAP "
+    "MAX_BY MIN_BY ARG_MAX ARG_MIN CEIL FLOOR CHR NORMALIZE SUBSTRING DECODE CONVERT INITCAP "
     "STRING_AGG MATCH OVERLAY GAP_FILL".split()
 )
 # Calls whose arguments end in keywords. Each argument's keywords become one more argument, a text
@@ -42,7 +42,19 @@ _LITERALS = {"DECIMAL": "decimal_literal", "JSON": "json_parse", "CHAR": "char_l
 
 def keep_calls(tokens: list[Token]) -> list[Token]:
     """Tokens of a Trino statement, changed so that the parser leaves calls as they are written."""
-    return list(_mark(_clauses(_literals(_numbers(tokens)))))
+    found = tokens
+    kinds = {token.token_type for token in tokens}
+    words = {token.text.upper() for token in tokens}
+    if kinds & _NUMBERS:
+        found = list(_numbers(found))
+    if words & _LITERALS.keys():
+        found = list(_literals(iter(found)))
+    if words & _CLAUSED:
+        found = list(_clauses(iter(found)))
+    return list(_mark(found, bool(words & _HIDDEN)))
+
+
+_NUMBERS = {TokenType.NUMBER, TokenType.HEX_STRING, TokenType.BIT_STRING}
 
 
 def _token(kind: TokenType, text: str, like: Token) -> Token:
@@ -173,25 +185,25 @@ def _words(stream: list[Token], start: int) -> tuple[list[str], int]:
     return words, i
 
 
-def _mark(tokens: Iterator[Token]) -> Iterator[Token]:
-    held: Token | None = None
+def _mark(tokens: list[Token], hidden: bool) -> list[Token]:
+    closing = TokenType.R_PAREN
     for token in tokens:
-        if token.token_type == TokenType.R_PAREN:
+        if token.token_type == closing:
             token.comments = [_ANONYMOUS]
-        elif (
-            held
-            and token.token_type == TokenType.L_PAREN
-            and held.token_type != TokenType.IDENTIFIER
-            and held.text.upper() in _HIDDEN
+    if not hidden:
+        return tokens
+    found = []
+    for token, following in zip(tokens, [*tokens[1:], None], strict=True):
+        name = token.text.upper()
+        if (
+            name in _HIDDEN
+            and following is not None
+            and following.token_type == TokenType.L_PAREN
+            and token.token_type != TokenType.IDENTIFIER
         ):
-            # CHAR(3) in a cast is a type; as a call Trino has none of that name.
-            if held.text.upper() != "CHAR":
-                held = _token(TokenType.VAR, PREFIX + held.text.lower(), held)
-        if held:
-            yield held
-        held = token
-    if held:
-        yield held
+            token = _token(TokenType.VAR, PREFIX + name.lower(), token)
+        found.append(token)
+    return found
 
 
 class _Trino(Trino):
@@ -242,7 +254,14 @@ _OWN_FUNCTIONS = (
     exp.Anonymous, exp.Array, exp.Case, exp.Cast, exp.TryCast, exp.Exists, exp.Extract, exp.If,
     exp.Trim, exp.StrPosition, exp.Unnest, exp.And, exp.Or, exp.Not, exp.Xor, exp.ToMap,
     exp.CurrentDate, exp.CurrentTime, exp.CurrentTimestamp, exp.CurrentUser, exp.Localtime,
-    exp.Localtimestamp, exp.CurrentCatalog, exp.AtTimeZone, exp.Struct, exp.Any, exp.All,
+    exp.Localtimestamp, exp.CurrentCatalog, exp.AtTimeZone, exp.Any, exp.All,
+)  # fmt: skip
+
+
+# What tells a foreign tree: calls under another name, and calls that became operators.
+_TELLING = (
+    exp.Func, exp.Bracket, exp.BitwiseAnd, exp.BitwiseNot, exp.BitwiseOr, exp.BitwiseXor,
+    exp.PropertyEQ,
 )  # fmt: skip
 
 
@@ -251,7 +270,7 @@ def named_calls(tree: exp.Expression) -> exp.Expression:
 
     A tree that sqlglot's own dialect made is written as Trino and read again.
     """
-    if any(_is_foreign(node) for node in tree.find_all(exp.Func, exp.Bracket)):
+    if any(_is_foreign(node) for node in tree.find_all(*_TELLING)):
         found = MinilabAthena().parse(tree.sql(dialect="trino"))[0]
         assert found is not None
         return found

@@ -154,6 +154,39 @@ def translate(text: str, source: str, target: str) -> str:
     return text.translate(table)
 
 
+def _entries(text: str, entry: str, pair: str) -> list[tuple[str, str]]:
+    found = []
+    for item in text.split(entry):
+        parts = item.split(pair)
+        if len(parts) != 2:
+            raise _invalid(
+                f"Key-value delimiter must appear exactly once in each entry. Bad input: '{item}'"
+            )
+        found.append((parts[0], parts[1]))
+    return found
+
+
+def split_to_map(text: str, entry: str, pair: str) -> dict[str, str]:
+    entries = _entries(text, entry, pair)
+    found = dict(entries)
+    if len(found) < len(entries):
+        raise _invalid("Duplicate keys are not allowed")
+    return found
+
+
+def split_to_multimap(text: str, entry: str, pair: str) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for key, value in _entries(text, entry, pair):
+        found.setdefault(key, []).append(value)
+    return found
+
+
+def regexp_group(text: str, pattern: str, group: int) -> str | None:
+    """A group of the first match; None if it took no part in the match."""
+    found = re.search(pattern, text)
+    return found[group] if found else None
+
+
 def regexp_position(text: str, pattern: str, start: int, nth: int) -> int:
     if start < 1 or nth < 1:
         raise _invalid("start and occurrence must be at least 1")
@@ -530,6 +563,9 @@ FUNCTIONS: list[tuple[str, Callable[..., Any], list[str], str]] = [
     ("trino_soundex", soundex, ["VARCHAR"], "VARCHAR"),
     ("trino_normalize", normalize, ["VARCHAR", "VARCHAR"], "VARCHAR"),
     ("trino_translate", translate, ["VARCHAR"] * 3, "VARCHAR"),
+    ("trino_split_to_map", split_to_map, ["VARCHAR"] * 3, "MAP(VARCHAR, VARCHAR)"),
+    ("trino_split_to_multimap", split_to_multimap, ["VARCHAR"] * 3, "MAP(VARCHAR, VARCHAR[])"),
+    ("trino_regexp_group", regexp_group, ["VARCHAR", "VARCHAR", "INTEGER"], "VARCHAR"),
     (
         "trino_regexp_position",
         regexp_position,

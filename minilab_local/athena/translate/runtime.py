@@ -70,8 +70,6 @@ substr_bytes(x, start, size) = CASE WHEN start = 0 OR size <= 0 OR abs(start) > 
 replacement(x) = regexp_replace(regexp_replace(x, '\\\\', '\\\\\\\\', 'g'), '\\$(\\d)', '\\\\\\1', 'g')
 array_join(texts, separator) = CASE WHEN texts IS NOT NULL AND separator IS NOT NULL THEN coalesce(array_to_string(list_filter(texts, lambda t: t IS NOT NULL), separator), '') END
 concat_ws(separator, texts) = CASE WHEN separator IS NOT NULL THEN trino_array_join(coalesce(texts, []), separator) END
-split_to_map(x, entry, pair) = trino_unique_map(list_transform(string_split(x, entry), lambda e: CASE WHEN len(string_split(e, pair)) = 2 THEN {'k': string_split(e, pair)[1], 'v': string_split(e, pair)[2]} ELSE {'k': trino_raise_text('INVALID_FUNCTION_ARGUMENT', 'Key-value delimiter must appear exactly once in each entry. Bad input: ''' || e || ''''), 'v': ''} END))
-split_to_multimap(x, entry, pair) = trino_all_by_key(list_transform(string_split(x, entry), lambda e: CASE WHEN len(string_split(e, pair)) = 2 THEN {'k': string_split(e, pair)[1], 'v': string_split(e, pair)[2]} ELSE {'k': trino_raise_text('INVALID_FUNCTION_ARGUMENT', 'Key-value delimiter must appear exactly once in each entry. Bad input: ''' || e || ''''), 'v': ''} END))
 """
 
 _TIMES = """
@@ -186,7 +184,7 @@ def prepare(connection: Any) -> None:
         connection.execute(setting)
     for name, function, parameters, result in FUNCTIONS:
         connection.create_function(name, function, parameters, result)
-    connection.execute("; ".join(statements()))
+    connection.execute("BEGIN; " + "; ".join(statements()) + "; COMMIT")
 
 
 def failure_of(error: Exception) -> tuple[str, str] | None:

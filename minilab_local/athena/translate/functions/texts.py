@@ -227,13 +227,16 @@ def regexp_like(call: Call) -> Value:
 
 @rule("regexp_extract")
 def regexp_extract(call: Call) -> Value:
-    """NULL without a match; DuckDB gives ''."""
+    """NULL without a match, or for a group that took no part in it; DuckDB gives '' for both."""
     call.count(2, 3)
     text, pattern = call.coerced(0, VARCHAR), call.coerced(1, VARCHAR)
     group = f"CAST({call.sql(2)} AS INTEGER)" if len(call) == 3 else "0"
     if len(call) == 3 and call[2].constant is not None:
         group = call[2].constant
     found = f"regexp_extract({text}, {pattern}, {group})"
+    if group != "0":
+        exact = f"trino_regexp_group({text}, {pattern}, CAST({group} AS INTEGER))"
+        found = f"CASE WHEN {found} = '' THEN {exact} ELSE {found} END"
     return Value(f"CASE WHEN regexp_matches({text}, {pattern}) THEN {found} END", VARCHAR)
 
 
