@@ -28,8 +28,9 @@
 {%- endmacro %}
 
 {% macro payload_timestamp(name) -%}
-  {#- RFC 3339 with any offset, as UTC. RFC 3339 allows a lower-case t and z. -#}
-  cast(try(from_iso8601_timestamp_nanos(upper({{ payload_text(name) }}))) at time zone 'UTC' as timestamp(6))
+  {#- RFC 3339 with any offset, as UTC. It allows a lower-case t and z. A cast, unlike the ISO 8601
+      functions, keeps microseconds and gives null for what it cannot read. -#}
+  cast(try_cast(replace(upper({{ payload_text(name) }}), 'T', ' ') as timestamp(6) with time zone) at time zone 'UTC' as timestamp(6))
 {%- endmacro %}
 
 {% macro payload_date(name) -%}
