@@ -318,13 +318,13 @@ class Queries:
         self, node: exp.Select, expressions: Expressions, items: list[Any], output: Output
     ) -> exp.Order:
         """ORDER BY sees the output's names first, then the columns of FROM."""
-        names: dict[str, Value] = {}
+        known: dict[str, Value] = {}
+        twice: set[str] = set()
         for name, value in items:
-            if name is not None:
-                names.setdefault(name, value)
-        aliased = {i.alias.lower() for i in node.expressions if isinstance(i, exp.Alias)}
-        # A column selected as itself may also be meant by its plain name; both are the same.
-        known = {n: v for n, v in names.items() if n in aliased or expressions.scope.find([n])}
+            if name is not None and known.setdefault(name, value).sql != value.sql:
+                twice.add(name)
+        for name in twice:  # left to FROM, which may know one of that name
+            del known[name]
         places = {
             value.sql: i + 1
             for i, (_, value) in reversed(list(enumerate(items)))
@@ -663,7 +663,7 @@ def _bound(bound: Any, side: str | None, expressions: Expressions) -> str:
     if bound is None:
         return ""
     text = bound if isinstance(bound, str) else expressions.sql(bound)
-    return f"{text} {side}".strip().upper() if isinstance(bound, str) else f"{text} {side}"
+    return f"{text} {side or ''}".strip().upper() if isinstance(bound, str) else f"{text} {side}"
 
 
 def _count(node: Any) -> str:
