@@ -13,8 +13,9 @@ import signal
 import socket
 import sys
 import threading
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from minilab_local.aws.http import Server, WsgiApp
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from minilab_local.aws.state import State
 
 log = logging.getLogger("minilab_local.aws")
+
+_BROKER_START_SECONDS = 0.7
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -77,19 +80,43 @@ def _application(home: Path) -> tuple[WsgiApp, State]:
 
     objects.use_root(home / "objects")
     glue.install()
-    _install_athena()
-    moto_app = DomainDispatcherApplication(create_backend_app)
+    moto_app = _Moto(DomainDispatcherApplication(create_backend_app))
     state = State(home / "state", moto_app)
+    moto_app.install_athena_soon()
     return Application(moto_app, state), state
 
 
-def _install_athena() -> None:
-    try:
-        from minilab_local.athena import install
-    except ImportError as error:
-        log.error("Athena answers as moto does, without executing: %s", error)
-        return
-    install()
+class _Moto:
+    """moto's application, with the Athena engine behind it before the first call to Athena.
+
+    The engine's libraries take longer to import than all the rest, so the server answers without
+    them first and imports them in the background, a moment later: the broker starts meanwhile.
+    """
+
+    def __init__(self, app: WsgiApp) -> None:
+        self._app = app
+        self._lock = threading.Lock()
+        self._has_athena = False
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        if "/athena/aws4_request" in environ.get("HTTP_AUTHORIZATION", ""):
+            self.install_athena()
+        return self._app(environ, start_response)
+
+    def install_athena(self) -> None:
+        with self._lock:
+            if not self._has_athena:
+                try:
+                    from minilab_local.athena import install
+                except ImportError as error:
+                    raise RuntimeError(f"the Athena engine cannot be loaded: {error}") from error
+                install()
+                self._has_athena = True
+
+    def install_athena_soon(self) -> None:
+        timer = threading.Timer(_BROKER_START_SECONDS, self.install_athena)
+        timer.daemon = True
+        timer.start()
 
 
 def _listener(port: int, fd: int | None) -> socket.socket:
