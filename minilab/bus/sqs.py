@@ -12,7 +12,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    HTTPClientError,
+    ParamValidationError,
+)
 from botocore.exceptions import ConnectionError as AwsConnectionError
 
 from minilab import aws
@@ -51,11 +56,15 @@ class _Entry:
 
 
 class _Outcome(NamedTuple):
-    """What became of one call: entries to send again, how many never will be taken, and why."""
+    """What became of one call: entries to send again, how many never will be taken, and why.
+
+    ``hopeless``: nothing that is sent to this queue will be taken.
+    """
 
     again: list[_Entry]
     refused: int
     why: str
+    hopeless: bool = False
 
 
 class SqsPublisher(FlushOnExit):
@@ -137,13 +146,14 @@ class SqsPublisher(FlushOnExit):
 
     def _deliver(self, batch: list[_Entry]) -> None:
         """Send one batch, and again what of it failed in passing. Counts, and never raises."""
-        total, refused, why = len(batch), 0, ""
+        total, refused, why, hopeless = len(batch), 0, "", False
         try:
             for attempt in range(_ATTEMPTS):
                 if attempt:
                     time.sleep(min(_LONGEST_PAUSE, 0.1 * 2**attempt))
                 outcome = self._attempt(batch)
                 batch, refused, why = outcome.again, refused + outcome.refused, outcome.why or why
+                hopeless = outcome.hopeless
                 if not batch:
                     break
         except Exception as error:  # nobody looks at a thread: it must be counted here
@@ -153,7 +163,7 @@ class SqsPublisher(FlushOnExit):
                 self.sent += total - refused - len(batch)
                 self._failed += refused + len(batch)
                 self._first_error = self._first_error or why
-                self._unreachable = self._unreachable or bool(batch)
+                self._unreachable = self._unreachable or hopeless or bool(batch)
             self._room.release()
 
     def _attempt(self, batch: list[_Entry]) -> _Outcome:
@@ -166,7 +176,14 @@ class SqsPublisher(FlushOnExit):
         except (BotoCoreError, ClientError) as error:
             if _passes(error):
                 return _Outcome(batch, 0, str(error))
-            return _Outcome([], len(batch), str(error))
+            if not _is_about_content(error):
+                return _Outcome([], len(batch), str(error), hopeless=True)
+            if len(batch) == 1:
+                return _Outcome([], 1, str(error))
+            # One message spoilt the call for all of them: find out which.
+            alone = [self._attempt([entry]) for entry in batch]
+            again = [entry for outcome in alone for entry in outcome.again]
+            return _Outcome(again, sum(outcome.refused for outcome in alone), str(error))
         failures = answer.get("Failed", [])
         again = [batch[int(failure["Id"])] for failure in failures if _may_be_retried(failure)]
         why = "; ".join({f"{f.get('Code')}: {f.get('Message', '')}" for f in failures})
@@ -179,6 +196,14 @@ def _passes(error: BotoCoreError | ClientError) -> bool:
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         return status >= 500 or "hrottl" in error.response.get("Error", {}).get("Code", "")
     return isinstance(error, (AwsConnectionError, HTTPClientError))
+
+
+def _is_about_content(error: BotoCoreError | ClientError) -> bool:
+    """Whether a message was refused, not the caller: ``InvalidParameterValue``,
+    ``InvalidMessageContents`` and the like, or a parameter that botocore itself refuses."""
+    if isinstance(error, ClientError):
+        return "Invalid" in str(error.response.get("Error", {}).get("Code", ""))
+    return isinstance(error, ParamValidationError)
 
 
 def _may_be_retried(failure: Mapping[str, Any]) -> bool:

@@ -73,16 +73,19 @@ def send(stream: str, file: BinaryIO, as_json: bool) -> None:
     publisher = open_publisher(Settings.from_env(), target)
     sent = Sent(stream)
     started = time.monotonic()
-    error: MinilabError | None = None
+    error: MinilabError | KeyboardInterrupt | None = None
     try:
         with progress(f"Sending to {stream}") as bar, publisher:
             _send_lines(_lines(file), publisher, target.bus, sent, bar)
-    except MinilabError as problem:
+    except (MinilabError, KeyboardInterrupt) as problem:
         error = problem  # first say what was sent
     sent.messages, sent.bytes = publisher.sent, publisher.sent_bytes
     sent.failed = sent.lines - sent.blank - len(sent.too_large) - sent.messages
     sent.seconds = round(time.monotonic() - started, 3)
     _report(sent, as_json)
+    if isinstance(error, KeyboardInterrupt):
+        note(f"Stopped after line {sent.lines:,}.")
+        sys.exit(130)
     if error is not None:
         raise error
     sys.exit(0 if sent.complete else 1)

@@ -209,6 +209,46 @@ def test_what_sqs_refuses_for_good_is_counted_and_raised(deployment: Settings) -
     ]  # fmt: skip
 
 
+class Strict:
+    """An SQS client that refuses a whole call for one bad message, as SQS does."""
+
+    def __init__(self, client: Any, bad: str) -> None:
+        self.client, self.bad = client, bad
+
+    def send_message_batch(self, QueueUrl: str, Entries: list[dict[str, Any]]) -> Any:
+        from botocore.exceptions import ClientError
+
+        if any(entry["MessageBody"] == self.bad for entry in Entries):
+            raise ClientError({"Error": {"Code": "InvalidParameterValue"}}, "SendMessageBatch")
+        return self.client.send_message_batch(QueueUrl=QueueUrl, Entries=Entries)
+
+
+def test_a_message_that_spoils_its_batch_is_the_only_one_lost(deployment: Settings) -> None:
+    publisher = SqsPublisher(deployment, deployment.queue_name("billing"))
+    publisher._sqs = Strict(publisher._sqs, bad="4")
+    with pytest.raises(PublishError) as caught, publisher:
+        for n in range(10):
+            publisher.send(str(n).encode())
+    assert (caught.value.failed, publisher.sent) == (1, 9)
+    assert sorted(int(m["Body"]) for m in received(deployment, "billing")) == [
+        0, 1, 2, 3, 5, 6, 7, 8, 9
+    ]  # fmt: skip
+
+
+def test_a_queue_that_is_deleted_ends_it_at_once(deployment: Settings) -> None:
+    sqs = aws.client("sqs", deployment)
+    publisher = open_publisher(deployment, BILLING)
+    url = sqs.get_queue_url(QueueName=deployment.queue_name("billing"))["QueueUrl"]
+    sqs.delete_queue(QueueUrl=url)
+    handed_over = []
+    with pytest.raises(PublishError), publisher:
+        for n in range(100_000):
+            publisher.send(b"{}")
+            handed_over.append(n)
+    assert len(handed_over) < 5000
+    assert publisher.sent == 0
+
+
 def test_a_queue_that_stays_away_ends_in_an_error(
     deployment: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
