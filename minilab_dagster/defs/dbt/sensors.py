@@ -8,6 +8,6 @@ automation = dg.AutomationConditionSensorDefinition(
     "automation",
     target=dg.AssetSelection.all(),
     default_status=dg.DefaultSensorStatus.RUNNING,
-    minimum_interval_seconds=5,
+    minimum_interval_seconds=2,
     description="Builds what follows from new data: marts after raw, the report after marts.",
 )

@@ -27,7 +27,7 @@ def _bus_sensor(bus: str, streams: list[Stream]) -> dg.SensorDefinition:
         name=f"{bus}_backlog",
         description=f"Lands when events wait: {', '.join(s.name for s in streams)}.",
         target=[names.raw_key(stream.name) for stream in streams],
-        minimum_interval_seconds=5,
+        minimum_interval_seconds=2,  # the daemon looks every five seconds anyway
         default_status=dg.DefaultSensorStatus.RUNNING,
     )
     def backlog_sensor(context: dg.SensorEvaluationContext, platform: Platform) -> dg.SensorResult:
