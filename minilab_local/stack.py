@@ -24,7 +24,7 @@ from minilab_local.home import locked, logs, read_json, run_file, tail
 _START_SECONDS = 130.0
 _STOP_SECONDS = 75.0
 # What reset empties. Named one by one: a home may be a folder with other things in it.
-_STATE = ("objects", "state", "dagster", "logs", "run")
+_STATE = ("objects", "state", "dagster", "reports", "logs", "run")
 
 Progress = Callable[[str], None]
 

@@ -243,7 +243,6 @@ def test_every_other_service_with_its_own_identifiers(server: Server, come_back:
     server.client("cloudwatch").put_metric_data(
         Namespace="n", MetricData=[{"MetricName": "m", "Value": 1.0}]
     )
-    server.client("athena").create_work_group(Name="wg")
 
     def facts() -> dict[str, Any]:
         glue, dynamodb = server.client("glue"), server.client("dynamodb")
@@ -261,9 +260,6 @@ def test_every_other_service_with_its_own_identifiers(server: Server, come_back:
             "role": server.client("iam").get_role(RoleName="r")["Role"]["RoleId"],
             "metrics": [
                 m["MetricName"] for m in server.client("cloudwatch").list_metrics()["Metrics"]
-            ],
-            "workgroups": [
-                w["Name"] for w in server.client("athena").list_work_groups()["WorkGroups"]
             ],
         }
 
