@@ -195,12 +195,7 @@ def _mark(tokens: list[Token], hidden: bool) -> list[Token]:
     found = []
     for token, following in zip(tokens, [*tokens[1:], None], strict=True):
         name = token.text.upper()
-        if (
-            name in _HIDDEN
-            and following is not None
-            and following.token_type == TokenType.L_PAREN
-            and token.token_type != TokenType.IDENTIFIER
-        ):
+        if name in _HIDDEN and following is not None and following.token_type == TokenType.L_PAREN:
             token = _token(TokenType.VAR, PREFIX + name.lower(), token)
         found.append(token)
     return found

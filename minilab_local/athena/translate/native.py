@@ -597,3 +597,6 @@ FUNCTIONS: list[tuple[str, Callable[..., Any], list[str], str]] = [
     ("trino_iso_date", iso_date, ["VARCHAR"], "DATE"),
     ("trino_zoned", zoned, ["VARCHAR"], _ZONED),
 ]
+
+# Those that answer None for values that are not NULL.
+NULLABLE = {"trino_regexp_group", "trino_url_part", "trino_url_parameter"}

@@ -11,9 +11,10 @@ it counts as volatile, and TRY takes no volatile function.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
-from minilab_local.athena.translate.native import FUNCTIONS
+from minilab_local.athena.translate.native import FUNCTIONS, NULLABLE
 
 SETTINGS = (
     "SET TimeZone = 'UTC'",
@@ -61,7 +62,7 @@ spaces() = ' ' || chr(9) || chr(10) || chr(11) || chr(12) || chr(13) || chr(28) 
 hamming(a, b) = CASE WHEN length(a) = length(b) THEN hamming(a, b) WHEN a IS NOT NULL AND b IS NOT NULL THEN trino_raise('INVALID_FUNCTION_ARGUMENT', 'The input strings to hamming_distance function must have the same length') END
 replace(x, search, replacement) = CASE WHEN search = '' THEN replacement || array_to_string(list_transform(string_split(x, ''), lambda c: c || replacement), '') ELSE replace(x, search, replacement) END
 split(x, delimiter) = CASE WHEN delimiter = '' THEN [trino_raise_text('INVALID_FUNCTION_ARGUMENT', 'The delimiter may not be the empty string')] ELSE string_split(x, delimiter) END
-split_limit(x, delimiter, n) = CASE WHEN n <= 0 THEN [trino_raise_text('INVALID_FUNCTION_ARGUMENT', 'Limit must be positive')] WHEN len(trino_split(x, delimiter)) <= n THEN trino_split(x, delimiter) ELSE list_append(trino_split(x, delimiter)[1:n - 1], array_to_string(trino_split(x, delimiter)[n:], delimiter)) END
+split_limit(x, delimiter, n) = CASE WHEN x IS NULL OR delimiter IS NULL OR n IS NULL THEN NULL WHEN n <= 0 THEN [trino_raise_text('INVALID_FUNCTION_ARGUMENT', 'Limit must be positive')] WHEN len(trino_split(x, delimiter)) <= n THEN trino_split(x, delimiter) ELSE list_append(trino_split(x, delimiter)[1:n - 1], array_to_string(trino_split(x, delimiter)[n:], delimiter)) END
 split_part(x, delimiter, n) = CASE WHEN n <= 0 THEN trino_raise_text('INVALID_FUNCTION_ARGUMENT', 'Index must be greater than zero') ELSE string_split(x, delimiter)[n] END
 strpos(x, part, n) = CASE WHEN n = 0 THEN trino_raise('INVALID_FUNCTION_ARGUMENT', '''instance'' must be a positive or negative number.') WHEN part = '' THEN 1 WHEN n > 0 AND len(string_split(x, part)) > n THEN length(array_to_string(string_split(x, part)[1:n], part)) + 1 WHEN n < 0 AND len(string_split(x, part)) + n >= 1 THEN length(array_to_string(string_split(x, part)[1:len(string_split(x, part)) + n], part)) + 1 WHEN x IS NOT NULL AND part IS NOT NULL AND n IS NOT NULL THEN 0 END
 substr(x, start) = CASE WHEN start = 0 OR abs(start) > length(x) THEN '' ELSE substring(x, start) END
@@ -136,11 +137,11 @@ json_text(x) = CASE json_type(x) WHEN 'OBJECT' THEN trino_raise_text('INVALID_CA
 json_boolean(x) = CASE json_type(x) WHEN 'NULL' THEN NULL WHEN 'BOOLEAN' THEN TRY_CAST(x AS BOOLEAN) WHEN 'VARCHAR' THEN trino_boolean(json_extract_string(x, '$')) WHEN 'OBJECT' THEN CAST(trino_raise('INVALID_CAST_ARGUMENT', 'Cannot cast ''' || x || ''' to boolean') AS BOOLEAN) WHEN 'ARRAY' THEN CAST(trino_raise('INVALID_CAST_ARGUMENT', 'Cannot cast ''' || x || ''' to boolean') AS BOOLEAN) ELSE TRY_CAST(x AS DOUBLE) <> 0 END
 json_integer(x) = CASE json_type(x) WHEN 'NULL' THEN NULL WHEN 'BOOLEAN' THEN CASE WHEN TRY_CAST(x AS BOOLEAN) THEN '1' ELSE '0' END WHEN 'VARCHAR' THEN trino_integer_text(json_extract_string(x, '$'), 'integer') WHEN 'DOUBLE' THEN CAST(CAST(round(TRY_CAST(x AS DOUBLE)) AS HUGEINT) AS VARCHAR) WHEN 'OBJECT' THEN trino_raise_text('INVALID_CAST_ARGUMENT', 'Cannot cast ''' || x || ''' to integer') WHEN 'ARRAY' THEN trino_raise_text('INVALID_CAST_ARGUMENT', 'Cannot cast ''' || x || ''' to integer') ELSE CAST(x AS VARCHAR) END
 json_scalar(x) = CASE json_type(x) WHEN 'NULL' THEN NULL WHEN 'BOOLEAN' THEN CASE WHEN TRY_CAST(x AS BOOLEAN) THEN '1' ELSE '0' END WHEN 'VARCHAR' THEN trino_number_text(json_extract_string(x, '$'), 'double') WHEN 'OBJECT' THEN trino_raise_text('INVALID_CAST_ARGUMENT', 'Cannot cast ''' || x || ''' to a number') WHEN 'ARRAY' THEN trino_raise_text('INVALID_CAST_ARGUMENT', 'Cannot cast ''' || x || ''' to a number') ELSE CAST(x AS VARCHAR) END
-json_items(x) = CASE json_type(x) WHEN 'NULL' THEN NULL WHEN 'ARRAY' THEN json_extract(x, '$[*]') ELSE [CAST(trino_raise_text('INVALID_CAST_ARGUMENT', 'Cannot cast ''' || x || ''' to array') AS JSON)] END
-json_keys(x) = CASE json_type(x) WHEN 'NULL' THEN NULL WHEN 'OBJECT' THEN json_keys(x) ELSE [trino_raise_text('INVALID_CAST_ARGUMENT', 'Cannot cast ''' || x || ''' to map')] END
+json_items(x) = CAST(CASE coalesce(json_type(x), 'NULL') WHEN 'NULL' THEN NULL WHEN 'ARRAY' THEN json_extract(x, '$[*]') ELSE [CAST(trino_raise_text('INVALID_CAST_ARGUMENT', 'Cannot cast ''' || x || ''' to array') AS JSON)] END AS JSON[])
+json_keys(x) = CAST(CASE coalesce(json_type(x), 'NULL') WHEN 'NULL' THEN NULL WHEN 'OBJECT' THEN json_keys(x) ELSE [trino_raise_text('INVALID_CAST_ARGUMENT', 'Cannot cast ''' || x || ''' to map')] END AS VARCHAR[])
 json_member(x, k) = json_extract(x, '/' || replace(replace(k, '~', '~0'), '/', '~1'))
 json_field(x, name, i) = CASE json_type(x) WHEN 'OBJECT' THEN trino_json_member(x, name) WHEN 'ARRAY' THEN json_extract(x, '$[' || i || ']') END
-json_is_row(x) = CASE json_type(x) WHEN 'NULL' THEN FALSE WHEN 'OBJECT' THEN TRUE WHEN 'ARRAY' THEN TRUE ELSE CAST(trino_raise('INVALID_CAST_ARGUMENT', 'Cannot cast ''' || x || ''' to row') AS BOOLEAN) END
+json_is_row(x) = CASE coalesce(json_type(x), 'NULL') WHEN 'NULL' THEN FALSE WHEN 'OBJECT' THEN TRUE WHEN 'ARRAY' THEN TRUE ELSE CAST(trino_raise('INVALID_CAST_ARGUMENT', 'Cannot cast ''' || x || ''' to row') AS BOOLEAN) END
 json_array_length(x) = CASE WHEN json_type(x) = 'ARRAY' THEN CAST(json_array_length(x) AS BIGINT) END
 json_element(x, i) = json_extract(x, '$[' || CASE WHEN i < 0 THEN CAST(json_array_length(x) AS BIGINT) + i ELSE i END || ']')
 json_array_get(x, i) = CASE WHEN json_type(x) = 'ARRAY' AND i >= -CAST(json_array_length(x) AS BIGINT) THEN CASE WHEN json_type(trino_json_element(x, i)) = 'VARCHAR' THEN json_extract_string(trino_json_element(x, i), '$') ELSE CAST(trino_json_element(x, i) AS VARCHAR) END END
@@ -178,12 +179,22 @@ def statements() -> list[str]:
     return list(done.values())
 
 
+def _null_in_null_out(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, as DuckDB wants those that may answer None: they see NULLs too."""
+    return lambda *values: None if None in values else function(*values)
+
+
 def prepare(connection: Any) -> None:
     """Make a DuckDB database answer as Trino does. Once per database; other connections see it."""
     for setting in SETTINGS:
         connection.execute(setting)
     for name, function, parameters, result in FUNCTIONS:
-        connection.create_function(name, function, parameters, result)
+        if name in NULLABLE:
+            connection.create_function(
+                name, _null_in_null_out(function), parameters, result, null_handling="special"
+            )
+        else:
+            connection.create_function(name, function, parameters, result)
     connection.execute("BEGIN; " + "; ".join(statements()) + "; COMMIT")
 
 

@@ -68,7 +68,6 @@ upper(varchar) -> varchar
 lpad(varchar, bigint, varchar) -> varchar = lpad({0}, CAST({1} AS INTEGER), {2})
 rpad(varchar, bigint, varchar) -> varchar = rpad({0}, CAST({1} AS INTEGER), {2})
 luhn_check(varchar) -> boolean = trino_luhn
-normalize(varchar) -> varchar = trino_normalize({0}, 'NFC')
 regexp_count(varchar, varchar) -> bigint = len(regexp_extract_all({0}, {1}))
 replace(varchar, varchar) -> varchar = trino_replace({0}, {1}, '')
 replace(varchar, varchar, varchar) -> varchar = trino_replace({0}, {1}, {2})
