@@ -19,6 +19,28 @@ _MISSING_COLUMN = (
     r'Referenced table "(?P<name>[^"]+)" not found',
     r'Could not find key "(?P<name>[^"]+)" in struct',
 )
+_FILES = (
+    (
+        r'Malformed JSON in file "[^"]*/(?P<file>[^"/]+)", at byte \d+ in (?P<line>line \d+)',
+        "HIVE_CURSOR_ERROR",
+        "Row is not a valid JSON Object ({file}, {line})",
+    ),
+    (
+        r"(?:JSON transform error|Failed to cast value).* in file \"?[^\"]*/(?P<file>[^\"/]+)\"",
+        "HIVE_BAD_DATA",
+        "Error parsing a value of {file}",
+    ),
+    (
+        r"CSV Error on Line: (?P<line>\d+)",
+        "HIVE_BAD_DATA",
+        "Error parsing line {line} of a text file",
+    ),
+    (
+        r"(?:No files found that match the pattern|Cannot open file) \"(?P<file>[^\"]*)\"",
+        "HIVE_CANNOT_OPEN_SPLIT",
+        "Error opening Hive split: the file is not there any more",
+    ),
+)
 _KNOWN = (
     (
         r"Scalar Function with name (?P<n>\S+) does not exist",
@@ -42,9 +64,12 @@ def translated(error: duckdb.Error, statement: s.Statement) -> QueryError:
     """The error that Athena would show; what is not known by name keeps DuckDB's words."""
     if isinstance(error, duckdb.InterruptException):
         return QueryError("USER_CANCELED", "Query was cancelled by user")
+    text = str(error)
+    for pattern, code, message in _FILES:
+        if found := re.search(pattern, text, re.DOTALL):
+            return QueryError(code, message.format(**found.groupdict()))
     if known := failure_of(error):
         return QueryError(*known)
-    text = str(error)
     for pattern in _MISSING_COLUMN:
         if found := re.search(pattern, text):
             name = found["name"]
@@ -56,6 +81,13 @@ def translated(error: duckdb.Error, statement: s.Statement) -> QueryError:
     for pattern, code, message in _KNOWN:
         if found := re.search(pattern, text):
             return QueryError(code, message.format(**found.groupdict()))
+    grouped = re.search(r'column "([^"]+)" must appear in the GROUP BY clause', text)
+    if grouped:
+        return QueryError(
+            "EXPRESSION_NOT_AGGREGATE",
+            f"{_place(statement, grouped[1])}'{grouped[1]}' must be an aggregate expression or "
+            "appear in GROUP BY clause",
+        )
     if found := re.search(r'Ambiguous reference to column name "([^"]+)"', text):
         return QueryError(
             "AMBIGUOUS_NAME", f"{_place(statement, found[1])}Column '{found[1]}' is ambiguous"

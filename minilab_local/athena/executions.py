@@ -23,6 +23,8 @@ from minilab_local.athena.store import Realm, split, store_of
 
 WORKERS = 8
 KEPT_ROWS = 2_000
+KEPT_RESULTS = 256
+KEPT_EXECUTIONS = 5_000
 DONE = ("SUCCEEDED", "FAILED", "CANCELLED")
 
 
@@ -68,7 +70,7 @@ def result_uri(statement: s.Statement, output: str, id: str) -> str:
     """The result's object, as Athena names it for each kind of statement."""
     if isinstance(statement, s.CreateTableAs):
         return f"{output}tables/{id}"
-    if isinstance(statement, s.Query | s.Explain):
+    if isinstance(statement, s.Query):
         return f"{output}{id}.csv"
     if statement.kind == "DML":
         return f"{output}{id}"
@@ -85,6 +87,11 @@ class Runner:
         self._rows: dict[str, list[results.Row]] = {}
         self._lock = threading.Lock()
 
+    def forget(self, id: str) -> None:
+        self._finished.pop(id, None)
+        with self._lock:
+            self._rows.pop(id, None)
+
     def submit(self, execution: Execution, statement: s.Statement, realm: Realm) -> None:
         self._finished[execution.id] = threading.Event()
         self._pool.submit(self._run, execution, statement, realm)
@@ -94,6 +101,10 @@ class Runner:
         event = self._finished.get(execution.id)
         if event is not None and execution.state not in DONE:
             event.wait(seconds)
+
+    def knows(self, execution: Execution) -> bool:
+        """Whether this process runs, or ran, it: not so after a restart."""
+        return execution.id in self._finished
 
     def cancel(self, execution: Execution) -> None:
         with self._lock:
@@ -191,7 +202,7 @@ class Runner:
     def _keep(self, id: str, rows: list[results.Row]) -> None:
         with self._lock:
             self._rows[id] = rows
-            while len(self._rows) > 256:
+            while len(self._rows) > KEPT_RESULTS:
                 self._rows.pop(next(iter(self._rows)))
 
 

@@ -44,7 +44,7 @@ def expression(text: str) -> exp.Expression:
         InvalidRequest: it cannot be read.
     """
     try:
-        return sqlglot.parse_one(text, read=DIALECT, into=exp.Condition)
+        return _double_literals(sqlglot.parse_one(text, read=DIALECT, into=exp.Condition))
     except (ParseError, TokenError) as e:
         raise InvalidRequest(f"The parameter {text} cannot be read as a literal: {e}") from e
 
@@ -82,7 +82,16 @@ def _tree(text: str, start: int, end: int) -> exp.Expression:
         raise _unreadable(e) from e
     if len(trees) != 1:
         raise InvalidRequest("Only one sql statement is allowed. Got: " + text.strip())
-    return trees[0]
+    return _double_literals(trees[0])
+
+
+def _double_literals(tree: exp.Expression) -> exp.Expression:
+    """``1.5`` is a DOUBLE in Athena, where Trino reads a DECIMAL (AWS, "Data types in Amazon
+    Athena": a decimal is written ``DECIMAL '1.5'``)."""
+    for number in tree.find_all(exp.Literal):
+        if not number.is_string and "." in number.name and "e" not in number.name.lower():
+            number.set("this", f"{number.name}E0")
+    return tree
 
 
 def _unreadable(error: Exception) -> InvalidRequest:

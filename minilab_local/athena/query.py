@@ -279,14 +279,14 @@ def _assign(
         )
     given = {target.name: position for position, target in enumerate(wanted)}
     listed = ", ".join(types.quoted(f"c{i}") for i in range(len(sources)))
-    chosen = ", ".join(
-        (
-            f"CAST(c{given[c.name]} AS {c.type.duckdb()})"
-            if c.name in given
-            else f"CAST(NULL AS {c.type.duckdb()})"
-        )
-        + f" AS {types.quoted(c.name)}"
+    values = [
+        types.converted(f"c{given[c.name]}", sources[given[c.name]].type, c.type)
+        if c.name in given
+        else f"CAST(NULL AS {c.type.duckdb()})"
         for c in targets
+    ]
+    chosen = ", ".join(
+        f"{v} AS {types.quoted(c.name)}" for v, c in zip(values, targets, strict=True)
     )
     return f"SELECT {chosen} FROM ({sql}) AS q({listed})"
 
@@ -360,10 +360,15 @@ def create_view(statement: s.CreateView, run: Run) -> Answer:
 
 
 def explain(statement: s.Explain, run: Run) -> Answer:
-    if statement.options.get("type", "").lower() != "validate":
-        raise not_supported(
-            "EXPLAIN shows Trino's plan, which this engine does not have; "
-            "EXPLAIN (TYPE VALIDATE) checks a query"
-        )
-    prepare_query(run.context, statement.tree).query.columns(run.context.duck)
-    return Answer((ResultColumn("Valid", "boolean"),), [["true"]], header=True)
+    """The plan: the engine's own, so DuckDB's, as text; or whether the query is valid."""
+    context = run.context
+    prepared = prepare_query(context, statement.tree)
+    if statement.options.get("type", "").lower() == "validate":
+        prepared.query.columns(context.duck)
+        return Answer((ResultColumn("Valid", "boolean"),), [["true"]], header=True)
+    if statement.options:
+        raise not_supported("EXPLAIN with options other than (TYPE VALIDATE)")
+    analyze = "ANALYZE " if statement.analyze else ""
+    found = context.duck.execute(f"EXPLAIN {analyze}{prepared.sql}").fetchall()
+    lines = [line for _, text in found for line in text.splitlines()]
+    return Answer((ResultColumn("Query Plan", "varchar"),), [["Query Plan"], *([x] for x in lines)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 import time
 import uuid
@@ -15,8 +16,8 @@ from moto.athena.responses import AthenaResponse as MotoAthenaResponse
 from minilab_local.athena import parse, results
 from minilab_local.athena import statements as s
 from minilab_local.athena.catalog import Table, TableName, catalog_of
-from minilab_local.athena.errors import InvalidRequest, QueryError
-from minilab_local.athena.executions import Execution, result_uri, runner
+from minilab_local.athena.errors import SYSTEM, InvalidRequest, QueryError
+from minilab_local.athena.executions import DONE, KEPT_EXECUTIONS, Execution, result_uri, runner
 from minilab_local.athena.store import Realm, split, store_of
 
 PATIENCE = 0.5
@@ -136,7 +137,18 @@ class AthenaResponse(MotoAthenaResponse):
         found = self._executions.get(self.asked["QueryExecutionId"])
         if found is None:
             raise InvalidRequest(f"QueryExecution {self.asked['QueryExecutionId']} was not found")
+        if found.state not in DONE and not runner.knows(found):
+            found.state, found.category = "FAILED", SYSTEM
+            found.reason = "GENERIC_INTERNAL_ERROR: the server was stopped while the query ran"
+            found.completed = time.time()
         return found
+
+    def _forget_old(self) -> None:
+        """Keep the newest executions only, as Athena keeps its history for 45 days only."""
+        for id in list(self._executions)[: len(self._executions) - KEPT_EXECUTIONS]:
+            if self._executions[id].state in DONE:
+                del self._executions[id]
+                runner.forget(id)
 
     @action
     def start_query_execution(self) -> dict[str, Any]:
@@ -175,6 +187,7 @@ class AthenaResponse(MotoAthenaResponse):
             configuration=dict(asked.get("ResultConfiguration") or {}),
         )
         self._executions[id] = execution
+        self._forget_old()
         if isinstance(statement, s.Prepare | s.Deallocate):
             self._prepared_by_sql(statement, execution)
         else:
@@ -454,8 +467,6 @@ class AthenaResponse(MotoAthenaResponse):
             raise RequestError(
                 "MetadataException", f"Database {name} not found. (EntityNotFoundException)"
             )
-        import re
-
         pattern = self.asked.get("Expression")
         found = [
             _table(t)

@@ -6,9 +6,12 @@ Partition values come from Glue too, typed as Glue says, whatever the path looks
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
 
+from minilab_local.athena import text_files
 from minilab_local.athena.catalog import HIVE_DEFAULT_PARTITION, Column, Partition, Table
 from minilab_local.athena.errors import QueryError, not_supported
 from minilab_local.athena.store import Store, StoredObject
@@ -111,8 +114,7 @@ def hive(store: Store, table: Table, partitions: Sequence[Partition] | None) -> 
             of_file += [index] * len(found)
     if not files:
         return empty(table.all_columns), 0
-    paths = [str(store.path(f.bucket, f.key)) for f in files]
-    source = _source(kind, table, paths)
+    source = _source(kind, table, _readable(store, kind, table, files))
     size = sum(f.size for f in files)
     if not keys or partitions is None:
         return source.select([]), size
@@ -143,19 +145,40 @@ class _Source:
         return f"SELECT {', '.join([*self.columns, *more])} FROM {self.reader} AS s"
 
 
-def _source(kind: str, table: Table, paths: Sequence[str]) -> _Source:
-    listed = "[" + ", ".join(literal(p) for p in paths) + "]"
+@dataclass(frozen=True)
+class _File:
+    """``compression`` is DuckDB's name for it: none, gzip or zstd."""
+
+    path: str
+    compression: str
+
+
+def _source(kind: str, table: Table, files: Sequence[_File]) -> _Source:
+    listed = "[" + ", ".join(literal(f.path) for f in files) + "]"
     columns = table.columns
     if kind == "parquet":
         return _Source(
             f"read_parquet({listed}, schema=MAP{{{_parquet_schema(columns)}}})",
             [f"s.{quoted(c.name)}" for c in columns],
         )
-    if kind == "json":
-        return _json(table, listed)
     if kind == "orc":
         raise not_supported(f"Table {table.name} is ORC, which this engine cannot read yet")
-    return _csv(kind, table, listed)
+    reader = {"json": _json, "opencsv": _open_csv, "text": _text}[kind]
+    kinds = {f.compression for f in files}
+    if len(kinds) > 1:
+        return _mixed(reader, table, files)
+    return reader(table, listed, kinds.pop())
+
+
+def _mixed(
+    reader: Callable[[Table, str, str], _Source], table: Table, files: Sequence[_File]
+) -> _Source:
+    """Files that are compressed in different ways, each read by itself."""
+    parts = []
+    for index, file in enumerate(files):
+        part = reader(table, f"[{literal(file.path)}]", file.compression)
+        parts.append(part.select([f"{index}::UBIGINT AS file_index"]))
+    return _Source(f"({' UNION ALL '.join(parts)})", [f"s.{quoted(c.name)}" for c in table.columns])
 
 
 def _parquet_schema(columns: Sequence[Column]) -> str:
@@ -171,60 +194,125 @@ def serde_parameters(table: Table) -> dict[str, str]:
     return dict((table.descriptor.get("SerdeInfo") or {}).get("Parameters") or {})
 
 
-def _json(table: Table, listed: str) -> _Source:
+def _readable(store: Store, kind: str, table: Table, files: Sequence[StoredObject]) -> list[_File]:
+    """The files as DuckDB can read them, each with how it is compressed."""
+    made = []
+    for item in files:
+        path = store.path(item.bucket, item.key)
+        if kind == "parquet":
+            made.append(_File(str(path), "none"))
+            continue
+        packed = _compression(path)
+        if kind == "opencsv" and text_files.has_backslash(path, packed=packed == "gzip"):
+            separator, quote, escape = _csv_signs(table)
+            plain = store.derived(
+                item,
+                f"csv{separator}{quote}{escape}",
+                partial(
+                    text_files.plain_csv,
+                    packed=packed == "gzip",
+                    separator=separator,
+                    quote=quote,
+                    escape=escape,
+                ),
+            )
+            path, packed = plain, "none"
+        if kind == "json" and text_files.has_capital_keys(path, packed=packed == "gzip"):
+            columns = {_json_key(table, c.name): c.type for c in table.columns}
+            plain = store.derived(
+                item,
+                f"json{columns}",
+                partial(text_files.plain_json, columns=columns, packed=packed == "gzip"),
+            )
+            path, packed = plain, "none"
+        made.append(_File(str(path), packed))
+    return made
+
+
+_MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
+_UNREAD = {b"BZh": "bzip2", b"\x04\x22\x4d\x18": "lz4", b"\xff\x06\x00\x00sNaPpY": "snappy"}
+
+
+def _compression(path: Path) -> str:
+    with path.open("rb") as stream:
+        start = stream.read(10)
+    for magic, name in _UNREAD.items():
+        if start.startswith(magic):
+            raise not_supported(f"Text files compressed with {name} are not read by this engine")
+    return next((name for magic, name in _MAGIC.items() if start.startswith(magic)), "none")
+
+
+def _json_key(table: Table, column: str) -> str:
+    """The key that a column is read from: the OpenX serde can map it to another."""
+    return serde_parameters(table).get(f"mapping.{column}", column)
+
+
+def _json(table: Table, listed: str, compression: str) -> _Source:
     columns = table.columns
-    renamed = {
-        key[len("mapping.") :].lower(): value
-        for key, value in serde_parameters(table).items()
-        if key.startswith("mapping.")
-    }
-    schema = ", ".join(
-        f"{literal(renamed.get(c.name, c.name))}: {literal(c.type.duckdb())}" for c in columns
-    )
+    keys = {c.name: _json_key(table, c.name) for c in columns}
+    schema = ", ".join(f"{literal(keys[c.name])}: {literal(c.type.duckdb())}" for c in columns)
     ignore = serde_parameters(table).get("ignore.malformed.json", "false").lower() == "true"
     reader = (
         f"read_json({listed}, format='newline_delimited', columns={{{schema}}}, "
-        f"maximum_object_size=33554432, ignore_errors={str(ignore).lower()})"
+        f"maximum_object_size=33554432, ignore_errors={str(ignore).lower()}, "
+        f"compression={literal(compression)})"
     )
-    return _Source(
-        reader,
-        [f"s.{quoted(renamed.get(c.name, c.name))} AS {quoted(c.name)}" for c in columns],
+    return _Source(reader, [f"s.{quoted(keys[c.name])} AS {quoted(c.name)}" for c in columns])
+
+
+def _skipped_lines(table: Table) -> int:
+    name = "skip.header.line.count"
+    return int(table.parameters.get(name) or serde_parameters(table).get(name) or 0)
+
+
+def _csv_signs(table: Table) -> tuple[str, str, str]:
+    """Separator, quote and escape of a table with the OpenCSVSerde."""
+    parameters = serde_parameters(table)
+    return (
+        parameters.get("separatorChar", ","),
+        parameters.get("quoteChar", '"'),
+        parameters.get("escapeChar", "\\"),
     )
 
 
-def _csv(kind: str, table: Table, listed: str) -> _Source:
-    columns, parameters = table.columns, serde_parameters(table)
-    skip = int(
-        table.parameters.get("skip.header.line.count")
-        or parameters.get("skip.header.line.count")
-        or 0
-    )
-    options = {
-        "auto_detect": "false",
-        "header": "false",
-        "skip": str(skip),
-        "null_padding": "true",
-        "strict_mode": "false",
-        "nullstr": literal("\\N") if kind == "text" else "NULL",
-        "max_line_size": "33554432",
-    }
-    if kind == "opencsv":
-        options["delim"] = literal(parameters.get("separatorChar", ","))
-        options["quote"] = literal(parameters.get("quoteChar", '"'))
-        escape = parameters.get("escapeChar", "\\")
-        options["escape"] = literal(escape)
-        options.pop("nullstr")
-    else:
-        delimiter = parameters.get("field.delim") or parameters.get("serialization.format") or "1"
-        options["delim"] = literal("\x01" if delimiter == "1" else delimiter)
-        options["quote"] = "''"
-        options["escape"] = literal(parameters.get("escape.delim", ""))
-        options["nullstr"] = literal(parameters.get("serialization.null.format", "\\N"))
+def _open_csv(table: Table, listed: str, compression: str) -> _Source:
+    columns = table.columns
+    separator, quote, _ = _csv_signs(table)
     schema = ", ".join(f"{literal(c.name)}: 'VARCHAR'" for c in columns)
-    settings = ", ".join(f"{k}={v}" for k, v in options.items())
-    reader = f"read_csv({listed}, columns={{{schema}}}, {settings})"
-    convert = _open_csv_value if kind == "opencsv" else _text_value
-    return _Source(reader, [f"{convert(c)} AS {quoted(c.name)}" for c in columns])
+    reader = (
+        f"read_csv({listed}, columns={{{schema}}}, delim={literal(separator)}, "
+        f"quote={literal(quote)}, escape={literal(quote)}, skip={_skipped_lines(table)}, "
+        "auto_detect=false, header=false, null_padding=true, strict_mode=false, "
+        f"max_line_size=33554432, compression={literal(compression)})"
+    )
+    return _Source(reader, [f"{_open_csv_value(c)} AS {quoted(c.name)}" for c in columns])
+
+
+_NO_SEPARATOR, _NO_NULL = "\x02\x07\x02\x07", "\x03\x07\x03"
+
+
+def _text(table: Table, listed: str, compression: str) -> _Source:
+    """LazySimpleSerDe: a line, split; what is too much is ignored, what lacks is NULL."""
+    parameters, columns = serde_parameters(table), table.columns
+    if parameters.get("escape.delim"):
+        raise not_supported(f"Table {table.name}: ESCAPED BY is not read by this engine")
+    delimiter = parameters.get("field.delim") or parameters.get("serialization.format") or "1"
+    delimiter = "\x01" if delimiter == "1" else delimiter
+    null = parameters.get("serialization.null.format", "\\N")
+    reader = (
+        f"(SELECT string_split(line, {literal(delimiter)}) AS v, file_index FROM "
+        f"read_csv({listed}, columns={{'line': 'VARCHAR'}}, delim={literal(_NO_SEPARATOR)}, "
+        f"quote='', escape='', nullstr={literal(_NO_NULL)}, skip={_skipped_lines(table)}, "
+        "auto_detect=false, header=false, strict_mode=false, max_line_size=33554432, "
+        f"compression={literal(compression)}))"
+    )
+    values = [
+        _text_value(c, f"nullif(s.v[{position}], {literal(null)})")
+        for position, c in enumerate(columns, 1)
+    ]
+    return _Source(
+        reader, [f"{v} AS {quoted(c.name)}" for v, c in zip(values, columns, strict=True)]
+    )
 
 
 def _open_csv_value(column: Column) -> str:
@@ -241,9 +329,9 @@ def _open_csv_value(column: Column) -> str:
     return f"CAST({filled} AS {kind.duckdb()})"
 
 
-def _text_value(column: Column) -> str:
+def _text_value(column: Column, source: str) -> str:
     """LazySimpleSerDe turns what it cannot parse into NULL."""
-    source, kind = f"s.{quoted(column.name)}", column.type
+    kind = column.type
     if kind.name == "varchar":
         return source
     if kind.name in ("row", "array", "map"):

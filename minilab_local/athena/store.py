@@ -6,9 +6,10 @@ does for the durability of a PUT or a DELETE holds for the engine's too.
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -167,6 +168,16 @@ class Store:
             target.write_bytes(self.read(bucket, key))
             self._spilled[bucket, key] = (found.etag, target)
             return target
+
+    def derived(self, item: StoredObject, kind: str, make: Callable[[Path, Path], None]) -> Path:
+        """A file made from an object's content, once per content: ``make(source, target)``."""
+        name = hashlib.sha256(f"{item.uri}\n{item.etag}\n{kind}".encode()).hexdigest()
+        target = Path(self._spill.name) / f"derived-{name}"
+        if not target.exists():
+            unfinished = target.with_name(f"{target.name}-{threading.get_ident()}")
+            make(self.path(item.bucket, item.key), unfinished)
+            unfinished.rename(target)
+        return target
 
     # Writing, through the endpoint
 

@@ -313,6 +313,36 @@ def from_iceberg(kind: IcebergType) -> Type:
     raise QueryError("NOT_SUPPORTED", f"Iceberg type {text} is not supported")
 
 
+def converted(sql: str, source: Type, target: Type, depth: int = 0) -> str:
+    """DuckDB's text for a value of ``source`` as ``target``. A row's fields go by their place, as
+    Trino has it; DuckDB's own cast would go by their names."""
+    if not any(part.name == "row" for part in source.walk()):
+        return f"CAST({sql} AS {target.duckdb()})"
+    item = f"x{depth}"
+    if source.name == "row":
+        fields = ", ".join(
+            f"{quoted(name or f'field{i}')} := "
+            + converted(f"struct_extract_at({sql}, {i + 1})", old, new, depth)
+            for i, (name, old, new) in enumerate(
+                zip(target.names, source.parts, target.parts, strict=True)
+            )
+        )
+        return f"CASE WHEN {sql} IS NULL THEN NULL ELSE struct_pack({fields}) END"
+    inner = [
+        converted(part, old, new, depth + 1)
+        for part, old, new in zip(
+            (item,) if source.name == "array" else (f"{item}.key", f"{item}.value"),
+            source.parts,
+            target.parts,
+            strict=True,
+        )
+    ]
+    if source.name == "array":
+        return f"list_transform({sql}, lambda {item}: {inner[0]})"
+    pairs = f"struct_pack(key := {inner[0]}, value := {inner[1]})"
+    return f"map_from_entries(list_transform(map_entries({sql}), lambda {item}: {pairs}))"
+
+
 _WIDENING = ("tinyint", "smallint", "integer", "bigint")
 
 
