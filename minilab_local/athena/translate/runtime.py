@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 from minilab_local.athena.translate.native import FUNCTIONS, NULLABLE
@@ -181,7 +182,12 @@ def statements() -> list[str]:
 
 def _null_in_null_out(function: Callable[..., Any]) -> Callable[..., Any]:
     """The function, as DuckDB wants those that may answer None: they see NULLs too."""
-    return lambda *values: None if None in values else function(*values)
+
+    @wraps(function)  # DuckDB counts the parameters of the function underneath
+    def guarded(*values: Any) -> Any:
+        return None if None in values else function(*values)
+
+    return guarded
 
 
 def prepare(connection: Any) -> None:
