@@ -186,9 +186,11 @@ class Platform(dg.ConfigurableResource):
 
 
 def _reports_folder() -> Path:
-    """``MINILAB_REPORTS_DIR``, or ``reports/`` beside Dagster's own folder, or below here."""
+    """``MINILAB_REPORTS_DIR``, or ``reports/`` in ``MINILAB_HOME`` or beside Dagster's folder."""
     if chosen := os.environ.get("MINILAB_REPORTS_DIR"):
         return Path(chosen)
+    if home := os.environ.get("MINILAB_HOME"):
+        return Path(home) / "reports"
     if dagster_home := os.environ.get("DAGSTER_HOME"):
         return Path(dagster_home).parent / "reports"
     return Path(".minilab/reports")

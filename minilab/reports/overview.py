@@ -46,6 +46,7 @@ class Question:
     """Athena SQL; ``{raw}``, ``{staging}`` and ``{marts}`` stand for the databases."""
     chart: Callable[[Sequence[Row]], Figure] | None = None
     wide: bool = False
+    empty: str = "There is nothing to show yet."
 
     def query(self, settings: Settings) -> str:
         return self.sql.format(
@@ -132,6 +133,7 @@ _PANELS = (
         from {raw}.failed_events group by 1 order by 2 desc
         """,
         lambda rows: figures.ranked_bars(rows, label="reason", value="events", colour=figures.BAD),
+        empty="No event failed.",
     ),
     Question(
         "landing_latency",
@@ -243,7 +245,7 @@ def _panel(question: Question, answers: Mapping[str, Answer]) -> Panel:
     rows = answer.rows if isinstance(answer, Rows) else ()
     problem = answer.why if isinstance(answer, NoAnswer) else ""
     if not rows and not problem:
-        problem = "There is nothing to show yet."
+        problem = question.empty
     return Panel(
         key=question.key,
         title=question.title,
