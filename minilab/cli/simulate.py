@@ -16,7 +16,7 @@ import click
 from minilab.cli.output import json_option, note, print_json, print_table, progress
 
 if TYPE_CHECKING:
-    from minilab.simulation.sending import Plan, Summary
+    from minilab.simulation.sending import Summary
 
 _SHARE = click.FloatRange(0, 1)
 
@@ -69,13 +69,12 @@ def simulate(
         duplicates=duplicates,
         late=late,
     )
-    with _interrupt() as interrupted, progress("Sending", total=_total(plan)) as bar:
-        summary = sending.simulate(
-            Settings.from_env(),
-            load_registry(),
-            plan,
-            on_progress=bar.advance,
-            should_stop=lambda: bool(interrupted),
+    settings, registry = Settings.from_env(), load_registry()
+    with progress(f"Imagining {days:g} days of it"):
+        script = sending.Script(registry, plan)
+    with _interrupt() as interrupted, progress("Sending", total=len(script.places)) as bar:
+        summary = sending.send(
+            settings, script, on_progress=bar.advance, should_stop=lambda: bool(interrupted)
         )
     if as_json:
         print_json(summary.as_json())
@@ -83,10 +82,6 @@ def simulate(
         _show(summary)
     if summary.interrupted and rate is None:
         sys.exit(130)
-
-
-def _total(plan: Plan) -> int:
-    return round(plan.events * (1 + plan.bad + plan.duplicates))
 
 
 def _seconds(until: str | None) -> float:

@@ -37,7 +37,7 @@ class Plan:
     seed: int
     """The same seed, with the same plan, gives the same events with the same ids."""
     until: float
-    """When the history ends, in seconds since 1970."""
+    """When the history ends, or with ``rate`` begins, in seconds since 1970."""
     days: float = 90.0
     streams: tuple[str, ...] = ()
     """Streams to simulate; empty for all."""
@@ -105,30 +105,38 @@ def simulate(
     plan: Plan,
     *,
     on_progress: Callable[[int], None] | None = None,
+) -> Summary:
+    """:class:`Script` and :func:`send` in one."""
+    return send(settings, Script(registry, plan), on_progress=on_progress)
+
+
+def send(
+    settings: Settings,
+    script: Script,
+    *,
+    on_progress: Callable[[int], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
 ) -> Summary:
-    """Send ``plan.events`` distinct good events, and the trouble on top.
+    """Send all of ``script``.
 
-    ``on_progress`` is told how many more messages or events were handed to the buses;
+    ``on_progress`` is told how many more events and bad messages were handed to the buses;
     ``should_stop`` is asked before each: if it says so, what was handed over is still delivered.
 
     Raises:
-        MinilabError: a stream is not known, or cannot be simulated.
-        PublishError: a bus did not accept all of it.
+        PublishError: a stream's queue or topic is missing, or a bus did not accept all of it.
     """
-    streams = _streams(registry, plan.streams)
+    plan = script.plan
     started = time.monotonic()
     with ExitStack() as stack:
         carriers = {
             stream.name: _Carrier(
                 stack.enter_context(open_publisher(settings, stream)), stream, plan.seed
             )
-            for stream in streams
+            for stream in script.streams
         }
         interrupted = not _send_all(
             carriers,
-            _Script(registry, streams, plan),
-            plan.rate,
+            script,
             on_progress or (lambda _: None),
             should_stop or (lambda: False),
         )
@@ -162,17 +170,23 @@ def _streams(registry: Registry, names: Collection[str]) -> list[Stream]:
     return known
 
 
-class _Script:
-    """All that will be sent, in order."""
+class Script:
+    """All that will be sent, in order, made from a plan. Touches no bus.
 
-    def __init__(self, registry: Registry, streams: list[Stream], plan: Plan) -> None:
-        names = [stream.name for stream in streams]
+    Raises:
+        MinilabError: a stream is not known, or cannot be simulated.
+    """
+
+    def __init__(self, registry: Registry, plan: Plan) -> None:
+        self.plan = plan
+        self.streams = _streams(registry, plan.streams)
+        names = [stream.name for stream in self.streams]
         self.events = history(plan.seed, plan.events, days=plan.days, streams=names)
         identity = f"{plan.seed}/{plan.events}/{plan.days}/{sorted(names)}"
         prefix = hashlib.sha256(identity.encode()).hexdigest()[:16]
         schemas = {c.type: str(c.schema.get("$id", "")) for c in registry.contracts.values()}
         self._encode = encoder(prefix, {kind: urn for kind, urn in schemas.items() if urn})
-        self._end = time.time() if plan.rate else plan.until
+        self._end = plan.until
         self._rate = plan.rate
         rng = Random(f"trouble/{identity}")
         self.places = order(
@@ -184,7 +198,7 @@ class _Script:
         )
         self._bad = {
             stream.name: bad_messages(rng, registry, stream, self._examples(stream.name))
-            for stream in streams
+            for stream in self.streams
         }
 
     def _examples(self, stream: str) -> list[bytes]:
@@ -197,14 +211,11 @@ class _Script:
         happened = self._end + (index / self._rate if self._rate else event.offset)
         return self._encode(index, event, self._end, happened)
 
-    def next_bad(self, stream: str) -> BadMessage:
-        return next(self._bad[stream])
-
     def __iter__(self) -> Iterator[tuple[str, Event | BadMessage, bytes, bool]]:
         """Stream, what it is, its bytes, and whether it was sent before."""
         for place in self.places:
             if place.index < 0:
-                bad = self.next_bad(place.stream)
+                bad = next(self._bad[place.stream])
                 yield place.stream, bad, bad.body, False
             else:
                 event = self.events[place.index]
@@ -213,12 +224,12 @@ class _Script:
 
 def _send_all(
     carriers: dict[str, _Carrier],
-    script: _Script,
-    rate: float | None,
+    script: Script,
     on_progress: Callable[[int], None],
     should_stop: Callable[[], bool],
 ) -> bool:
-    """Hand everything over, at ``rate`` if there is one; False if it was told to stop."""
+    """Hand everything over, at the plan's rate if there is one; False if told to stop."""
+    rate = script.plan.rate
     started = flushed = time.monotonic()
     done = 0
     for done, (stream, what, body, repeated) in enumerate(script, 1):

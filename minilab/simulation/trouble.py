@@ -70,7 +70,7 @@ def _message_makers() -> _Makers:
         Reason.TOO_DEEP: lambda event: _json(event | {"data": "DATA"}).replace(
             b'"DATA"', b'{"a":' * 500 + b"1" + b"}" * 500
         ),
-        Reason.DUPLICATE_KEY: lambda event: _json(event)[:-1] + b',"id":"another"}',
+        Reason.DUPLICATE_KEY: lambda event: _json(event)[:-1] + b',"id":"also-bad"}',
         Reason.NOT_AN_EVENT: lambda event: _json(event["id"]),
         Reason.EMPTY_BATCH: lambda _: b"[]",
     }
