@@ -21,6 +21,7 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
+from minilab_dagster.dbt_clients import shared_clients
 from minilab_dagster.dbt_project import ensure_manifest, project_dir, target_dir
 
 _UNIQUE_ID = "dagster_dbt/unique_id"
@@ -155,7 +156,8 @@ def _invoke(arguments: Sequence[str], outcome: _Outcome) -> Iterator[dict[str, A
 
     def run() -> None:
         try:
-            result = dbtRunner(callbacks=[on_event]).invoke(list(arguments))
+            with shared_clients():
+                result = dbtRunner(callbacks=[on_event]).invoke(list(arguments))
             outcome.success, outcome.exception = result.success, result.exception
             _take_failures(outcome, getattr(result.result, "results", ()))
         except BaseException as error:
