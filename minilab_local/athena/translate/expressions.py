@@ -291,9 +291,10 @@ class Expressions:
             inner = node.args["query"]
             inner = inner.this if isinstance(inner, exp.Subquery) else inner
             tree, columns = self.queries.query(inner, self.scope)
-            if left.type.kind != "row" or len(columns) == 1:
-                kind = self.common([left.type, columns[0].type], "Cannot compare")
-                refuse_packed(kind, "IN")
+            if len(columns) != 1:
+                raise not_supported("IN with a subquery of several columns")
+            kind = self.common([left.type, columns[0].type], "Cannot compare")
+            refuse_packed(kind, "IN")
             return Value(f"({left.sql} IN ({self.queries.render(tree)}))", BOOLEAN)
         values = [self(item) for item in node.expressions]
         kind = self.common([left.type, *(v.type for v in values)], "Cannot compare")
@@ -433,6 +434,7 @@ _READ: dict[type, str] = {
     exp.Ordered: "this desc nulls_first",
     exp.Select: "expressions from_ joins where group having windows distinct order limit offset "
     "with_",
+    exp.Star: "",
     exp.Subquery: "this alias with_ order limit offset sample joins",
     exp.Table: "this db catalog alias sample joins",
     exp.TableAlias: "this columns",

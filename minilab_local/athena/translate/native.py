@@ -25,7 +25,7 @@ import zlib
 from collections.abc import Callable
 from typing import Any
 
-from minilab_local.athena.translate import zones
+from minilab_local.athena.translate import jsonpath, zones
 from minilab_local.athena.translate.render import java_double, java_float, zone_info
 
 
@@ -547,6 +547,7 @@ def zoned(text: str) -> dict[str, Any]:
     return _zoned(local, zone(name or "UTC"))
 
 
+_FOUND = "STRUCT(status VARCHAR, text VARCHAR)"
 _ZONED = 'STRUCT("__instant" TIMESTAMP WITH TIME ZONE, "__zone" VARCHAR)'
 
 FUNCTIONS: list[tuple[str, Callable[..., Any], list[str], str]] = [
@@ -592,6 +593,9 @@ FUNCTIONS: list[tuple[str, Callable[..., Any], list[str], str]] = [
     ("trino_url_decode", url_decode, ["VARCHAR"], "VARCHAR"),
     ("trino_json_sorted", json_parse, ["VARCHAR"], "VARCHAR"),
     ("trino_json_number_at", json_number_at, ["VARCHAR", "VARCHAR"], "VARCHAR"),
+    ("trino_path_exists", jsonpath.exists, ["VARCHAR", "VARCHAR"], "VARCHAR"),
+    ("trino_path_value", jsonpath.scalar, ["VARCHAR", "VARCHAR"], _FOUND),
+    ("trino_path_query", jsonpath.query, ["VARCHAR", "VARCHAR", "VARCHAR", "BOOLEAN"], _FOUND),
     ("trino_zone", zone, ["VARCHAR"], "VARCHAR"),
     ("trino_from_iso8601", from_iso8601, ["VARCHAR"], _ZONED),
     ("trino_iso_date", iso_date, ["VARCHAR"], "DATE"),

@@ -336,6 +336,8 @@ class Queries:
         """The select list, with stars written out."""
         found: list[tuple[str | None, Value]] = []
         for item in node.expressions:
+            if item.is_star:
+                refuse_unread(item if isinstance(item, exp.Star) else item.find(exp.Star))
             if isinstance(item, exp.Star):
                 if not expressions.scope.relations:
                     raise TranslationError(
@@ -563,9 +565,12 @@ class Queries:
             raise not_supported("a nested join without parentheses")
         right = self.render(self.source(node.this, scope)).strip()
         added = scope.relations[before:]
-        if (node.method or "").upper() == "NATURAL":
-            raise not_supported("NATURAL JOIN")
         using = [u.name.lower() for u in node.args.get("using") or []]
+        method = (node.method or "").upper()
+        if method == "NATURAL":
+            using = self.shared_names(scope.relations[:before], added)
+        elif method:
+            raise not_supported(f"{method} JOIN")
         condition = ""
         if using:
             condition = self.using(using, side, added, scope, before)
@@ -578,6 +583,13 @@ class Queries:
         if lateral and side in ("RIGHT", "FULL"):
             raise not_supported(f"{side} JOIN with UNNEST or LATERAL")
         return raw(f"{word} {right}{condition}")
+
+    @staticmethod
+    def shared_names(left: list[Relation], right: list[Relation]) -> list[str]:
+        """The columns that both sides of a NATURAL JOIN have."""
+        known = {c.name for relation in left for c in relation.columns}
+        found = [c.name for relation in right for c in relation.columns]
+        return [name for name in found if name is not None and name in known]
 
     def using(
         self, names: list[str], side: str, added: list[Relation], scope: Scope, before: int
