@@ -20,6 +20,7 @@ from uuid import uuid4
 from xml.sax.saxutils import escape
 
 import moto.settings
+from moto.backend_index import backend_url_patterns
 from moto.iam.models import get_account_id_from
 
 from minilab_local.aws import s3, sqs
@@ -140,9 +141,10 @@ class Application:
         except NotImplementedError as missing:
             what = str(missing) or f"{call.action or environ['REQUEST_METHOD']} is not implemented"
             return self._refuse(call, environ, start, what)
-        except ImportError:
-            return self._refuse(call, environ, start, f"There is no service {call.service!r}")
         except Exception as error:
+            if not _is_service(call):
+                what = f"There is no service {call.service!r}"
+                return self._refuse(call, environ, start, what)
             log.exception("%s %s failed", call.service, call.action or environ["RAW_URI"])
             text = (
                 f"The laptop's AWS failed on {call.service} {call.action}: "
@@ -158,6 +160,8 @@ class Application:
             if environ["REQUEST_METHOD"] == "POST":
                 self._state.snapshot()  # it may have changed anything, such as by a reset
             return answer
+        if call.service == "s3" and (missing := s3.missing(environ["QUERY_STRING"])):
+            raise NotImplementedError(f"S3's ?{missing} is not implemented")
         if not call.changes_something(environ["REQUEST_METHOD"], path):
             return self._moto_app(environ, start)
         if call.service == "s3" and not path.startswith(_S3_CONTROL):
@@ -191,6 +195,11 @@ def _directly(call: Call, environ: dict[str, Any], start: Any) -> Iterable[bytes
         start(f"{status} ", [*((name, str(value)) for name, value in headers.items()), request_id])
         return [content] if isinstance(content, bytes) else content
     return None
+
+
+def _is_service(call: Call) -> bool:
+    address = f"http://{call.service}.{call.region}.amazonaws.com"
+    return any(pattern.match(address) for _, pattern in backend_url_patterns)
 
 
 def _checks_permissions() -> bool:

@@ -266,6 +266,21 @@ def answer(environ: dict[str, Any]) -> Answer:
     return handler(backend, bucket, request)
 
 
+# Sub-resources that moto does not know: it would answer for the bucket or the object instead.
+_MISSING = frozenset(
+    (
+        *("abac", "analytics", "intelligent-tiering", "metadataConfiguration"),
+        *("metadataTable", "metrics", "requestPayment", "torrent"),
+    )
+)
+
+
+def missing(query: str) -> str | None:
+    """The sub-resource that a query string asks for and nobody here has."""
+    names = (part.partition("=")[0] for part in query.split("&"))
+    return next((name for name in names if name in _MISSING), None)
+
+
 def _only(request: Request, *names: str) -> None:
     if request.query.keys() - {"x-id", *names}:
         raise Indirect

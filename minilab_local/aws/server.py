@@ -6,6 +6,7 @@ One endpoint on 127.0.0.1 for every service that moto has, with Athena that exec
 from __future__ import annotations
 
 import argparse
+import gc
 import logging
 import logging.handlers
 import os
@@ -49,6 +50,9 @@ def main(argv: list[str] | None = None) -> int:
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
+    # What was just loaded stays; looking through it for garbage again and again costs a third.
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
     log.info("listening on 127.0.0.1:%d", server.port)
     server.serve_forever()
     server.wait_until_idle()

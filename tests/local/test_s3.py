@@ -148,6 +148,14 @@ def test_listing_with_a_delimiter_page_by_page(s3: Any, bucket: str) -> None:
     assert [p["Prefix"] for p in old["CommonPrefixes"]] == ["d/1/"]
 
 
+def test_a_prefix_may_be_called_as_a_sub_resource_is(s3: Any, bucket: str) -> None:
+    s3.put_object(Bucket=bucket, Key="metrics", Body=b"x")
+    assert s3.list_objects_v2(Bucket=bucket, Prefix="metrics")["KeyCount"] == 1
+    with pytest.raises(ClientError) as raised:
+        s3.list_bucket_metrics_configurations(Bucket=bucket)
+    assert raised.value.response["ResponseMetadata"]["HTTPStatusCode"] == 501
+
+
 class Reads(list[str]):
     """A list that counts which of its items were looked at."""
 

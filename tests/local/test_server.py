@@ -69,6 +69,8 @@ def test_what_is_not_http_is_refused(stack: dict[str, str]) -> None:
     [
         ("glue", "get_user_defined_functions", {"DatabaseName": "d", "Pattern": "*"}),
         ("cloudwatch", "describe_anomaly_detectors", {}),
+        ("wellarchitected", "list_workloads", {}),  # not even the service is there
+        ("s3", "list_bucket_analytics_configurations", {"Bucket": "any"}),
     ],
 )
 def test_what_moto_lacks_is_501_and_not_retried(

@@ -230,6 +230,23 @@ def test_the_commands(home: Path) -> None:
     assert "was not running" in minilab("local", "down", home=home).stderr
 
 
+def test_up_provisions_what_the_platform_needs(home: Path) -> None:
+    up = minilab("local", "up", "--detach", home=home)
+    assert up.returncode == 0, up.stderr
+    environ = {**os.environ, **local_stack.environment(home)}
+    check = subprocess.run(
+        [sys.executable, "-m", "minilab.cli", "provision", "--check"],
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert check.returncode == 0, check.stdout + check.stderr
+    again = minilab("local", "up", "--detach", home=home)
+    assert again.returncode == 0
+    assert "was running already" in again.stderr
+
+
 @pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM])
 def test_the_foreground_ends_all_when_told(home: Path, by: signal.Signals) -> None:
     with subprocess.Popen(
