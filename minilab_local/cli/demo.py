@@ -187,7 +187,8 @@ def _show(accounts: Accounts) -> None:
     events.add_row("late", *empty, f"{accounts.late_sent:,}")
     console.print(events)
     if accounts.failed:
-        failed = Table(title="Failed events, kept with their reason", title_justify="left")
+        console.print("[italic]Failed events, kept with their reason[/italic]")
+        failed = Table()
         failed.add_column("reason")
         failed.add_column("events", justify="right")
         for reason, count in sorted(accounts.failed.items(), key=lambda item: -item[1]):
