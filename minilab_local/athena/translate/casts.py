@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from minilab_local.athena.translate import zones
-from minilab_local.athena.translate.errors import TranslationError, not_supported, type_mismatch
+from minilab_local.athena.translate.errors import TranslationError, type_mismatch
 from minilab_local.athena.translate.scope import Value, literal, quote
 from minilab_local.athena.translate.types import (
     ANY,

@@ -25,17 +25,23 @@ _ANONYMOUS = exp.SQLGLOT_ANONYMOUS
 # their names from it.
 PREFIX = "trino$"
 _HIDDEN = frozenset(
-    "MAX_BY MIN_BY ARG_MAX ARG_MIN CEIL FLOOR CHR NORMALIZE SUBSTRING DECODE CONVERT INITCAP "
-    "STRING_AGG MATCH OVERLAY GAP_FILL".split()
-)
+    {
+        "MAX_BY", "MIN_BY", "ARG_MAX", "ARG_MIN", "CEIL", "FLOOR", "CHR", "NORMALIZE", "SUBSTRING",
+        "DECODE", "CONVERT", "INITCAP", "STRING_AGG", "MATCH", "OVERLAY", "GAP_FILL",
+    }
+)  # fmt: skip
 # Calls whose arguments end in keywords. Each argument's keywords become one more argument, a text
 # that starts with CLAUSE.
 CLAUSE = "clause$"
-_CLAUSED = frozenset("JSON_QUERY JSON_VALUE JSON_EXISTS JSON_OBJECT JSON_ARRAY LISTAGG".split())
-_CLAUSE_STARTS = frozenset(
-    "FORMAT RETURNING WITH WITHOUT KEEP OMIT NULL ERROR EMPTY DEFAULT ABSENT PASSING TRUE FALSE "
-    "UNKNOWN ON".split()
+_CLAUSED = frozenset(
+    {"JSON_QUERY", "JSON_VALUE", "JSON_EXISTS", "JSON_OBJECT", "JSON_ARRAY", "LISTAGG"}
 )
+_CLAUSE_STARTS = frozenset(
+    {
+        "FORMAT", "RETURNING", "WITH", "WITHOUT", "KEEP", "OMIT", "NULL", "ERROR", "EMPTY",
+        "DEFAULT", "ABSENT", "PASSING", "TRUE", "FALSE", "UNKNOWN", "ON",
+    }
+)  # fmt: skip
 # Types whose literal (``DECIMAL '1.50'``) is not what a cast of the same text gives.
 _LITERALS = {"DECIMAL": "decimal_literal", "JSON": "json_parse", "CHAR": "char_literal"}
 
@@ -154,14 +160,15 @@ def _clauses(tokens: Iterator[Token]) -> Iterator[Token]:
                     continue
             starts = name in _CLAUSE_STARTS and token.token_type != TokenType.STRING
             alone = at_start and name in ("NULL", "TRUE", "FALSE")
-            if starts and not (alone and following in (TokenType.COMMA, TokenType.R_PAREN)):
-                if not at_start or name in ("RETURNING", "ABSENT"):
-                    words, end = _words(stream, i)
-                    if stream[i - 1].token_type != TokenType.L_PAREN:
-                        yield _token(TokenType.COMMA, ",", token)
-                    yield _token(TokenType.STRING, CLAUSE + " ".join(words), token)
-                    i = end
-                    continue
+            value = alone and following in (TokenType.COMMA, TokenType.R_PAREN)
+            leads = not at_start or name in ("RETURNING", "ABSENT")
+            if starts and leads and not value:
+                words, end = _words(stream, i)
+                if before.token_type != TokenType.L_PAREN:
+                    yield _token(TokenType.COMMA, ",", token)
+                yield _token(TokenType.STRING, CLAUSE + " ".join(words), token)
+                i = end
+                continue
         yield token
         i += 1
 

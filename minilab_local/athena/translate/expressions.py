@@ -38,7 +38,6 @@ from minilab_local.athena.translate.types import (
     field_name,
     parse_type,
     row,
-    timestamp,
     timestamptz,
     varchar,
 )
@@ -340,7 +339,8 @@ class Expressions:
             value = casts.coerce(value, timestamptz(value.type.size or 0))
         if value.type.kind != "timestamptz":
             raise type_mismatch(
-                f"Type of value must be a time or timestamp with or without time zone (actual {value.type})"
+                "Type of value must be a time or timestamp with or without time zone "
+                f"(actual {value.type})"
             )
         return zones.at_zone(value, self(node.args["zone"]))
 

@@ -435,8 +435,14 @@ def _compare(sign: str, a: Any, b: Any) -> bool | None:
     if not alike:
         return None
     return {
-        "==": a == b, "!=": a != b, "<>": a != b, "<": a < b, "<=": a <= b, ">": a > b, ">=": a >= b,
-    }[sign]  # fmt: skip
+        "==": a == b,
+        "!=": a != b,
+        "<>": a != b,
+        "<": a < b,
+        "<=": a <= b,
+        ">": a > b,
+        ">=": a >= b,
+    }[sign]
 
 
 def _descend(items: Items, name: str) -> Items:
@@ -476,7 +482,7 @@ def _rounded(name: str, value: Any) -> Any:
     return Decimal(whole).quantize(Decimal("1.0")) if isinstance(value, Decimal) else float(whole)
 
 
-# --- the functions of SQL --------------------------------------------------------------------------
+# --- the functions of SQL ---------------------------------------------------------------------
 
 
 def find(text: str, path: str) -> tuple[str, Items]:

@@ -541,7 +541,7 @@ def zoned(text: str) -> dict[str, Any]:
         raise failure("INVALID_CAST_ARGUMENT", f"Value cannot be cast to timestamp: {text}")
     date, clock, _, name = found.groups()
     parts = [int(p) for p in re.split(r"[-]", date)]
-    hour, minute, second = ((clock or "0:0").split(":") + ["0"])[:3]
+    hour, minute, second = [*(clock or "0:0").split(":"), "0"][:3]
     whole, _, fraction = second.partition(".")
     local = dt.datetime(*parts, int(hour), int(minute), int(whole), int(fraction[:6].ljust(6, "0")))
     return _zoned(local, zone(name or "UTC"))

@@ -132,7 +132,8 @@ class Queries:
         for a, b in zip(output, found, strict=True):
             if common_type(a.type, b.type) is None:
                 raise type_mismatch(
-                    f"recursion step relation output type ({b.type}) is not coercible to recursion base relation output type ({a.type})"
+                    f"recursion step relation output type ({b.type}) is not coercible to "
+                    f"recursion base relation output type ({a.type})"
                 )
         step = self.adapted(step, found, [c.type for c in output])
         return exp.Union(
@@ -160,17 +161,15 @@ class Queries:
     def set_operation(self, node: Any, parent: Scope | None) -> tuple[exp.Query, Output]:
         left, a = self.operand(node.this, parent)
         right, b = self.operand(node.expression, parent)
+        word = type(node).__name__.upper()
         if len(a) != len(b):
-            raise type_mismatch(
-                f"{type(node).__name__.upper()} query has different number of fields: {len(a)}, {len(b)}"
-            )
+            raise type_mismatch(f"{word} query has different number of fields: {len(a)}, {len(b)}")
         types = []
         for i, (x, y) in enumerate(zip(a, b, strict=True)):
             both = common_type(x.type, y.type)
             if both is None:
                 raise type_mismatch(
-                    f"column {i + 1} in {type(node).__name__.upper()} query has incompatible types: "
-                    f"{x.type}, {y.type}"
+                    f"column {i + 1} in {word} query has incompatible types: {x.type}, {y.type}"
                 )
             types.append(both)
         distinct = node.args.get("distinct")
@@ -191,11 +190,10 @@ class Queries:
         while isinstance(inner, exp.Subquery) and not inner.args.get("with_"):
             inner = inner.this
         tree, output = self.query(node, parent)
-        if isinstance(inner, exp.Query) and any(
-            tree.args.get(key) for key in ("order", "limit", "offset", "with_")
-        ):
-            tree = self.wrapped(tree, output)
-        elif isinstance(node, exp.Subquery) and isinstance(tree, exp.SetOperation):
+        if (
+            isinstance(inner, exp.Query)
+            and any(tree.args.get(key) for key in ("order", "limit", "offset", "with_"))
+        ) or (isinstance(node, exp.Subquery) and isinstance(tree, exp.SetOperation)):
             tree = self.wrapped(tree, output)
         return tree, output
 

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - each macro is one line, so that the table reads as a table
 """What a DuckDB database needs before translated queries run in it: settings, macros, UDFs.
 
 Macros are plain SQL, so DuckDB's optimizer sees through them. Python is for what SQL cannot say
@@ -98,6 +99,7 @@ holds(a, x) = CASE WHEN x IS NULL THEN trino_has_null(a) ELSE list_contains(a, x
 array_concat(a, b) = CASE WHEN a IS NOT NULL AND b IS NOT NULL THEN list_concat(a, b) END
 all_match(a) = CASE WHEN list_contains(a, FALSE) THEN FALSE WHEN trino_has_null(a) THEN NULL WHEN a IS NOT NULL THEN TRUE END
 any_match(a) = CASE WHEN list_contains(a, TRUE) THEN TRUE WHEN trino_has_null(a) THEN NULL WHEN a IS NOT NULL THEN FALSE END
+none_match(a) = NOT trino_any_match(a)
 array_distinct(a) = list_filter(a, lambda x, i: i = CASE WHEN x IS NULL THEN list_position(list_transform(a, lambda y: y IS NULL), TRUE) ELSE list_position(a, x) END)
 array_except(a, b) = CASE WHEN b IS NOT NULL THEN trino_array_distinct(list_filter(a, lambda e: NOT trino_holds(b, e))) END
 array_intersect(a, b) = CASE WHEN b IS NOT NULL THEN trino_array_distinct(list_filter(a, lambda e: trino_holds(b, e))) END

@@ -15,10 +15,9 @@ from typing import Any
 import duckdb
 import pytest
 import sqlglot
+from sql_fixtures import Ask, Refused
 
 from minilab_local.athena.translate import TranslationError
-
-from sql_fixtures import Ask, Refused
 
 SHARED = Path(__file__).parents[3] / ".." / "shared" / "athena" / "trino_examples.jsonl"
 GAPS: dict[str, str] = json.loads(Path(__file__).with_name("documented_gaps.json").read_text())

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - a query and its answer are one line
 """Whole queries: names, joins, UNNEST, grouping, windows, set operations, and their errors."""
 
 from __future__ import annotations

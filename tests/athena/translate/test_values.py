@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - a query and its answer are one line
 """What expressions give, where DuckDB left to itself would give something else or fail.
 
 Source of the expectations: Trino's documentation of each function and type. ``|`` separates the

@@ -20,6 +20,23 @@ from sqlglot import exp
 from minilab_local.athena.translate import casts
 from minilab_local.athena.translate.errors import TranslationError, not_supported, type_mismatch
 from minilab_local.athena.translate.expressions import Expressions, position
+
+# The rules register themselves as their modules are imported.
+from minilab_local.athena.translate.functions import (
+    aggregates as _aggregates,  # noqa: F401
+)
+from minilab_local.athena.translate.functions import (
+    collections as _collections,  # noqa: F401
+)
+from minilab_local.athena.translate.functions import (
+    dates as _dates,  # noqa: F401
+)
+from minilab_local.athena.translate.functions import (
+    documents as _documents,  # noqa: F401
+)
+from minilab_local.athena.translate.functions import (
+    texts as _texts,  # noqa: F401
+)
 from minilab_local.athena.translate.functions.calls import Call
 from minilab_local.athena.translate.functions.registry import AGGREGATES, RULES
 from minilab_local.athena.translate.functions.tables import SIGNATURES
@@ -27,15 +44,6 @@ from minilab_local.athena.translate.functions.unsupported import UNSUPPORTED
 from minilab_local.athena.translate.scope import Value
 from minilab_local.athena.translate.signatures import Signature, resolve, unify
 from minilab_local.athena.translate.types import Type
-
-# The rules register themselves as their modules are imported.
-from minilab_local.athena.translate.functions import (  # noqa: I001
-    aggregates as _aggregates,  # noqa: F401
-    collections as _collections,  # noqa: F401
-    dates as _dates,  # noqa: F401
-    documents as _documents,  # noqa: F401
-    texts as _texts,  # noqa: F401
-)
 
 __all__ = ["AGGREGATES", "RULES", "SIGNATURES", "UNSUPPORTED", "call"]
 

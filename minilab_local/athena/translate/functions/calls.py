@@ -131,7 +131,8 @@ class Call:
         names, body = self.lambda_(index, *(resolve(p, bound) for p in parameters))
         if unify(result, body.type, bound) is None:
             raise type_mismatch(
-                f"Lambda of function {self.name} must give {resolve(result, bound)}, not {body.type}"
+                f"Lambda of function {self.name} must give {resolve(result, bound)}, "
+                f"not {body.type}"
             )
         return f"lambda {names}: {casts.coerce(body, resolve(result, bound)).sql}"
 

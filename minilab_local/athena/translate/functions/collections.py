@@ -310,7 +310,5 @@ def contains(call: Call) -> Value:
     if both is None:
         raise call.wrong()
     expressions.refuse_packed(both, "contains")
-    return Value(
-        f"trino_contains({casts.coerce(call[0], array(both)).sql}, {casts.coerce(call[1], both).sql})",
-        Type("boolean"),
-    )
+    items, wanted = casts.coerce(call[0], array(both)).sql, casts.coerce(call[1], both).sql
+    return Value(f"trino_contains({items}, {wanted})", Type("boolean"))

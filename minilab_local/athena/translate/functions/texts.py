@@ -115,10 +115,8 @@ def round_(call: Call) -> Value:
         wanted = min(int(call[1].constant), scale)
         return Value(f"CAST(round({call.sql(0)}, {wanted}) AS {casts.physical(wide)})", wide)
     if kind.kind in ("double", "real"):
-        return Value(
-            f"CAST(trino_round({call.sql(0)}, CAST({digits} AS INTEGER)) AS {casts.physical(kind)})",
-            kind,
-        )
+        rounded = f"trino_round({call.sql(0)}, CAST({digits} AS INTEGER))"
+        return Value(f"CAST({rounded} AS {casts.physical(kind)})", kind)
     if kind.kind in ("any", "unknown"):
         return Value(f"round({call.sql(0)}, {digits})", kind)
     raise call.wrong()
