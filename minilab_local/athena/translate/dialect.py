@@ -26,7 +26,7 @@ _ANONYMOUS = exp.SQLGLOT_ANONYMOUS
 PREFIX = "trino$"
 _HIDDEN = frozenset(
     {
-        "MAX_BY", "MIN_BY", "ARG_MAX", "ARG_MIN", "CEIL", "FLOOR", "CHR", "NORMALIZE", "SUBSTRING",
+        "MAX_BY", "MIN_BY", "ARG_MAX", "ARG_MIN", "CEIL", "FLOOR", "CHR", "NORMALIZE",
         "DECODE", "CONVERT", "INITCAP", "STRING_AGG", "MATCH", "OVERLAY", "GAP_FILL",
     }
 )  # fmt: skip
@@ -253,10 +253,10 @@ def _is_foreign(node: exp.Expression) -> bool:
 
 # Functions to sqlglot that have a grammar of their own, which our rules read as nodes.
 _OWN_FUNCTIONS = (
-    exp.Anonymous, exp.Array, exp.Case, exp.Cast, exp.TryCast, exp.Exists, exp.Extract, exp.If,
-    exp.Trim, exp.StrPosition, exp.Unnest, exp.And, exp.Or, exp.Not, exp.Xor, exp.ToMap,
-    exp.CurrentDate, exp.CurrentTime, exp.CurrentTimestamp, exp.CurrentUser, exp.Localtime,
-    exp.Localtimestamp, exp.CurrentCatalog, exp.AtTimeZone, exp.Any, exp.All,
+    exp.All, exp.And, exp.Anonymous, exp.Any, exp.Array, exp.AtTimeZone, exp.Case, exp.Cast,
+    exp.CurrentCatalog, exp.CurrentDate, exp.CurrentTime, exp.CurrentTimestamp, exp.CurrentUser,
+    exp.Exists, exp.Extract, exp.If, exp.Localtime, exp.Localtimestamp, exp.Not, exp.Or,
+    exp.StrPosition, exp.Substring, exp.Trim, exp.TryCast, exp.Unnest,
 )  # fmt: skip
 
 

@@ -438,6 +438,8 @@ _READ: dict[type, str] = {
     exp.Subquery: "this alias with_ order limit offset sample joins",
     exp.Table: "this db catalog alias sample joins",
     exp.TableAlias: "this columns",
+    exp.StrPosition: "this substr",
+    exp.Substring: "this start length",
     exp.TableSample: "method percent",
     exp.Trim: "this expression position",
     exp.TryCast: "this to safe",
@@ -721,7 +723,8 @@ def literal_cast(text: str, to: Type) -> Value | None:
     if to.kind == "date" and _DATE.match(text):
         return Value(f"DATE {literal(text.strip())}", to)
     if to.kind == "timestamp":
-        _refuse_nanos(text)
+        if (to.size or 0) >= 6:
+            _refuse_nanos(text)
         digits = len(text.partition(".")[2].strip())
         if _TIMESTAMP.match(text) and digits <= (to.size or 0):
             seconds = ":00" if text.count(":") == 1 else ""
@@ -783,6 +786,7 @@ _SPECIAL: dict[type, Callable[[Any], tuple[str, list[Any]]]] = {
         [n.this, n.expression],
     ),
     exp.StrPosition: lambda n: ("strpos", [n.this, n.args.get("substr")]),
+    exp.Substring: lambda n: ("substr", [n.this, n.args.get("start"), n.args.get("length")]),
     exp.CurrentDate: lambda n: ("current_date", []),
     exp.CurrentTime: lambda n: ("current_time", []),
     exp.CurrentTimestamp: lambda n: ("current_timestamp", []),

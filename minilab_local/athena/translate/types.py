@@ -195,7 +195,7 @@ class _Reader:
         if name == "map":
             key, value = self.inside()
             return map_of(key, value)
-        if name in ("row", "struct"):
+        if name in ("row", "struct", "tuple"):
             return self.fields()
         if name in ("decimal", "numeric", "dec"):
             size, scale = [*self.numbers(), 0][:2] if self.peek() == "(" else (38, 0)

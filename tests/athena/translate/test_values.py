@@ -255,3 +255,31 @@ def test_error(ask: Ask, sql: str, code: str) -> None:
     with pytest.raises((TranslationError, Refused)) as caught:
         ask(f"SELECT {sql}")
     assert caught.value.code == code
+
+
+def test_distinct_and_order_in_one_aggregate(ask: Ask) -> None:
+    source = "FROM (VALUES 'b', 'a', 'b') t(x)"
+    assert ask(f"SELECT array_agg(DISTINCT x ORDER BY x DESC) {source}").value == "[b, a]"
+    assert ask(f"SELECT listagg(DISTINCT x, ';') WITHIN GROUP (ORDER BY x) {source}").value == "a;b"
+
+
+def test_more_digits_than_a_type_has(ask: Ask) -> None:
+    assert ask("SELECT cast('2020-01-01 00:00:00.1235999' as timestamp)").value == (
+        "2020-01-01 00:00:00.124"
+    )
+    assert (
+        ask(
+            "SELECT date_parse('2020 .123999', '%Y .%f') > timestamp '2020-01-01 00:00:00.123'"
+        ).value
+        == "false"
+    )
+    with pytest.raises(TranslationError, match="six digits"):
+        ask("SELECT timestamp '2020-01-01 00:00:00.123456789'")
+
+
+def test_substring_in_the_standards_form(ask: Ask) -> None:
+    for read in ("minilabathena", "athena"):
+        assert (
+            ask("SELECT substring('abc' FROM 2 FOR 1) || substring('abc', 3)", read=read).value
+            == "bc"
+        )

@@ -55,12 +55,15 @@ class Call:
             inner = inner.this
         name = inner.name.lower().removeprefix(PREFIX)
         nodes = list(inner.expressions)
-        if nodes and isinstance(nodes[0], exp.Distinct):
-            found["distinct"] = True
-            nodes = list(nodes[0].expressions) + nodes[1:]
         if nodes and isinstance(nodes[-1], exp.Order):
             found["order"] = nodes[-1]
             nodes[-1] = nodes[-1].this
+        if nodes and isinstance(nodes[0], exp.Distinct):
+            found["distinct"] = True
+            nodes = list(nodes[0].expressions) + nodes[1:]
+            if nodes and isinstance(nodes[-1], exp.Order):
+                found["order"] = nodes[-1]
+                nodes[-1] = nodes[-1].this
         clauses = [
             n.name.removeprefix(CLAUSE)
             for n in nodes

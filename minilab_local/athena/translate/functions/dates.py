@@ -295,11 +295,18 @@ def from_unixtime_nanos(call: Call) -> Value:
     return Value(f"make_timestamptz({call.coerced(0, BIGINT)} // 1000)", timestamptz(9))
 
 
+# The common form, whose zone is then known while the query is translated.
+_ISO_INSTANT = re.compile(
+    r"\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d{1,3})?)?)?(Z|[+-]\d{2}:\d{2})?"
+)
+
+
 @rule("from_iso8601_timestamp")
 def from_iso8601_timestamp(call: Call) -> Value:
     call.count(1)
-    if call[0].constant is not None:
-        return zones.parse_literal(call[0].constant, 3)
+    text = call[0].constant
+    if text is not None and _ISO_INSTANT.fullmatch(text):
+        return zones.parse_literal(text, 3)
     return Value(f"trino_from_iso8601({call.coerced(0, VARCHAR)})", Type("timestamptz", size=3))
 
 
@@ -405,7 +412,10 @@ def date_parse(call: Call) -> Value:
     pattern = mysql_format(call.constant(1, "a format"))
     # Reading, leading zeros are optional.
     pattern = re.sub(r"%-([a-zA-Z])", r"%\1", pattern)
-    return Value(f"strptime({call.coerced(0, VARCHAR)}, {literal(pattern)})", timestamp(3))
+    parsed = f"strptime({call.coerced(0, VARCHAR)}, {literal(pattern)})"
+    if "%f" in pattern:  # the result has milliseconds, whatever was written
+        parsed = f"date_trunc('millisecond', {parsed})"
+    return Value(parsed, timestamp(3))
 
 
 # Java's letters, as format_datetime and parse_datetime take them (Joda-Time's DateTimeFormat).
