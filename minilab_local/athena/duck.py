@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 import threading
-from functools import lru_cache
 from pathlib import Path
 
 import duckdb
@@ -15,10 +14,10 @@ from minilab_local.athena.translate import prepare
 
 THREADS = 2
 _lock = threading.Lock()
+_database: duckdb.DuckDBPyConnection | None = None
 
 
-@lru_cache(maxsize=1)
-def _database() -> duckdb.DuckDBPyConnection:
+def _open() -> duckdb.DuckDBPyConnection:
     folder = Path(tempfile.gettempdir()) / "minilab-athena-spill"
     folder.mkdir(parents=True, exist_ok=True)
     memory = min(psutil.virtual_memory().total // 4, 6 * 2**30)
@@ -48,5 +47,18 @@ def _settings(database: duckdb.DuckDBPyConnection) -> dict[str, str]:
 
 def connect() -> duckdb.DuckDBPyConnection:
     """A connection of one query's own: its temporary tables and views are nobody else's."""
+    global _database
     with _lock:
-        return _database().cursor()
+        if _database is None:
+            _database = _open()
+        return _database.cursor()
+
+
+def renew() -> None:
+    """Leave a database that an internal error has made unusable; the next query gets a new one.
+
+    It holds nothing but the temporary tables of running queries.
+    """
+    global _database
+    with _lock:
+        _database = None

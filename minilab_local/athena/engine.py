@@ -9,6 +9,7 @@ import duckdb
 from minilab_local.athena import ddl, query, show
 from minilab_local.athena import statements as s
 from minilab_local.athena.context import Run
+from minilab_local.athena.duck import renew
 from minilab_local.athena.duck_errors import translated
 from minilab_local.athena.errors import QueryError
 from minilab_local.athena.iceberg import change, maintain
@@ -58,14 +59,15 @@ _HANDLERS: Mapping[type[s.Statement], Callable[..., Answer]] = {
 def run(statement: s.Statement, execution: Run) -> Answer:
     """Do what a statement says. Rows of the answer may still be computed while they are read.
 
+    Run it, and read its rows, within `failures`.
+
     Raises:
         QueryError: it failed; the message is what Athena would say.
     """
     handler = _HANDLERS.get(type(statement))
     if handler is None:
         raise QueryError("NOT_SUPPORTED", f"{statement.substatement} is not supported")
-    with failures(statement):
-        return handler(statement, execution)
+    return handler(statement, execution)
 
 
 class failures:
@@ -80,5 +82,7 @@ class failures:
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, TranslationError):
             raise QueryError(error.code, error.message) from error
+        if isinstance(error, duckdb.FatalException | duckdb.InternalException):
+            renew()
         if isinstance(error, duckdb.Error):
             raise translated(error, self._statement) from error

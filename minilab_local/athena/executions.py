@@ -129,7 +129,8 @@ class Runner:
                 execution.state, execution.started = "RUNNING", time.time()
                 duck = self._cursors[execution.id] = connect()
             try:
-                self._execute(execution, statement, realm, duck)
+                with engine.failures(statement):
+                    self._execute(execution, statement, realm, duck)
                 self._finish(execution, "SUCCEEDED")
             finally:
                 with self._lock:
@@ -167,8 +168,7 @@ class Runner:
         execution.bytes, execution.header = answer.bytes, answer.header
         execution.columns, execution.update_count = answer.columns, answer.update_count
         with tempfile.NamedTemporaryFile(prefix="minilab-athena-result-") as spool:
-            with engine.failures(statement):
-                rows, count = results.write(answer, spool, keep=KEPT_ROWS)
+            rows, count = results.write(answer, spool, keep=KEPT_ROWS)
             spool.flush()
             execution.output_rows = count
             execution.output_bytes = Path(spool.name).stat().st_size

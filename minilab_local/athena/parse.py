@@ -32,8 +32,8 @@ def parse(text: str, parameters: Sequence[str] | None = None) -> s.Statement:
     """
     parser = _Parser(text)
     statement = parser.statement()
-    if isinstance(statement, s.Prepare):
-        return statement
+    if isinstance(statement, s.Prepare | s.Execute):
+        return statement  # its parameters are for the statement that it names
     return _bind(statement, parameters)
 
 

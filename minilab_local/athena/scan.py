@@ -15,7 +15,7 @@ from minilab_local.athena import text_files
 from minilab_local.athena.catalog import HIVE_DEFAULT_PARTITION, Column, Partition, Table
 from minilab_local.athena.errors import QueryError, not_supported
 from minilab_local.athena.store import Store, StoredObject
-from minilab_local.athena.types import quoted
+from minilab_local.athena.types import Type, quoted
 
 OPEN_CSV = "org.apache.hadoop.hive.serde2.OpenCSVSerde"
 LAZY_SIMPLE = "org.apache.hadoop.hive.serde2.lazy.LazySimpleSerDe"
@@ -159,7 +159,7 @@ def _source(kind: str, table: Table, files: Sequence[_File]) -> _Source:
     if kind == "parquet":
         return _Source(
             f"read_parquet({listed}, schema=MAP{{{_parquet_schema(columns)}}})",
-            [f"s.{quoted(c.name)}" for c in columns],
+            [parquet_column(c.name, c.type) for c in columns],
         )
     if kind == "orc":
         raise not_supported(f"Table {table.name} is ORC, which this engine cannot read yet")
@@ -179,6 +179,13 @@ def _mixed(
         part = reader(table, f"[{literal(file.path)}]", file.compression)
         parts.append(part.select([f"{index}::UBIGINT AS file_index"]))
     return _Source(f"({' UNION ALL '.join(parts)})", [f"s.{quoted(c.name)}" for c in table.columns])
+
+
+def parquet_column(name: str, kind: Type) -> str:
+    """A column of a Parquet scan ``s``. DuckDB 2.0 fails on a field of a row that a file lacks
+    when it reads that field alone, so a row is made to be read whole."""
+    column = f"s.{quoted(name)}"
+    return f"coalesce({column}, NULL) AS {quoted(name)}" if kind.name == "row" else column
 
 
 def _parquet_schema(columns: Sequence[Column]) -> str:

@@ -373,6 +373,6 @@ def assignable(source: Type, target: Type) -> bool:
         "varchar": ("varchar", "char"),
         "date": ("date", "timestamp", "timestamp with time zone"),
         "timestamp": ("timestamp", "timestamp with time zone"),
-        "timestamp with time zone": ("timestamp with time zone",),
+        "timestamp with time zone": ("timestamp with time zone", "timestamp"),
     }
     return t in allowed.get(s, (s,))

@@ -8,6 +8,7 @@ table stays small. Athena itself writes position deletes instead; what a reader 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 from pyiceberg import expressions as ie
@@ -68,15 +69,18 @@ def _change(run: Run, reference: s.Reference, make: Callable[[IcebergTable], Cha
             "NOT_SUPPORTED", "Modifying Hive table rows is only supported for transactional tables"
         )
     cause: Exception | None = None
-    for _ in range(_ATTEMPTS):
-        table = catalog.load(context.realm, name)
-        change = make(table)
-        try:
-            overwrite(table, change.gone, change.new)
-        except catalog.Conflict as e:
-            discard(context, change.new)
-            cause = e
-            continue
+    for attempt in range(_ATTEMPTS):
+        # Optimistic but for the last time, when the engine's other statements have to wait.
+        alone = attempt == _ATTEMPTS - 1
+        with catalog.lock_of(context.realm, name) if alone else nullcontext():
+            table = catalog.load(context.realm, name)
+            change = make(table)
+            try:
+                overwrite(table, change.gone, change.new)
+            except catalog.Conflict as e:
+                discard(context, change.new)
+                cause = e
+                continue
         columns = (ResultColumn("rows", "bigint"),)
         return Answer(columns, update_count=change.rows, bytes=change.bytes)
     raise commit_error(name.table, cause)

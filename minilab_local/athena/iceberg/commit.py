@@ -9,8 +9,10 @@ from pyiceberg.manifest import DataFile
 from pyiceberg.table import Table as IcebergTable
 from pyiceberg.table import Transaction
 
+from minilab_local.athena.catalog import TableName
 from minilab_local.athena.context import Context
 from minilab_local.athena.errors import SYSTEM, QueryError
+from minilab_local.athena.iceberg.catalog import load, lock_of
 from minilab_local.athena.store import split
 
 
@@ -24,15 +26,19 @@ def commit_error(table: str, cause: object) -> QueryError:
 
 
 def append(context: Context, table: IcebergTable, files: Sequence[DataFile]) -> None:
-    """Add data files in a new snapshot."""
+    """Add data files in a new snapshot of whatever the table is by now: rows that are only added
+    are in nobody's way."""
     if not files:
         return
+    name = TableName(*table.name())
     try:
-        with table.transaction() as transaction:
-            stage_append(transaction, files)
+        with lock_of(context.realm, name):
+            current = load(context.realm, name, rerun=False)
+            with current.transaction() as transaction:
+                stage_append(transaction, files)
     except CommitFailedException as e:
         discard(context, files)
-        raise commit_error(table.name()[-1], e) from e
+        raise commit_error(name.table, e) from e
 
 
 def stage_append(transaction: Transaction, files: Iterable[DataFile]) -> None:

@@ -20,9 +20,8 @@ from minilab_local.athena.catalog import Column, Table
 from minilab_local.athena.context import Context
 from minilab_local.athena.errors import QueryError
 from minilab_local.athena.iceberg import catalog
-from minilab_local.athena.scan import Relation, empty, literal
+from minilab_local.athena.scan import Relation, empty, literal, parquet_column
 from minilab_local.athena.store import split
-from minilab_local.athena.types import quoted
 
 
 @dataclass(frozen=True)
@@ -136,7 +135,8 @@ def scan_sql(
         for f in schema.fields
     )
     listed = ", ".join(literal(p) for p in paths)
-    chosen = ", ".join([*(f"s.{quoted(f.name)}" for f in schema.fields), *more])
+    columns = [parquet_column(f.name, types.from_iceberg(f.field_type)) for f in schema.fields]
+    chosen = ", ".join([*columns, *more])
     return f"SELECT {chosen} FROM read_parquet([{listed}], schema=MAP{{{fields}}}) AS s"
 
 

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Sequence
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 from pyiceberg import types as it
 from pyiceberg.io.pyarrow import (
@@ -120,7 +121,7 @@ def _bucket(context: Context, column: str, field: it.NestedField, buckets: int) 
     duck, name = context.duck, quoted(f"bucket_{field.field_id}_{buckets}__")
     values = duck.sql(f"SELECT DISTINCT {column} AS v FROM rows__").to_arrow_table()
     hashed = BucketTransform(buckets).pyarrow_transform(field.field_type)
-    numbers = values.append_column("n", hashed(values.column("v")))
+    numbers = pa.table({"v": values.column("v"), "n": hashed(values.column("v").combine_chunks())})
     duck.register("buckets__", numbers)
     duck.execute(
         f"CREATE OR REPLACE TEMP TABLE rows__ AS SELECT rows__.*, b.n AS {name} FROM rows__ "
