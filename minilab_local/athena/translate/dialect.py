@@ -263,7 +263,8 @@ _OWN_FUNCTIONS = (
 # What tells a foreign tree: calls under another name, and calls that became operators.
 _TELLING = (
     exp.Func, exp.Bracket, exp.BitwiseAnd, exp.BitwiseNot, exp.BitwiseOr, exp.BitwiseXor,
-    exp.PropertyEQ,
+    exp.PropertyEQ, exp.JSONValue,
+    exp.JSONValue,
 )  # fmt: skip
 
 

@@ -56,7 +56,7 @@ class Expressions:
         self.queries = queries
         # What a plain name means before the scope is asked: parameters of lambdas, output columns.
         self.names = names or {}
-        # Aggregates inside TRY, which DuckDB wants outside; None when we are not in a TRY.
+        # Aggregates and subqueries inside TRY, which DuckDB wants outside; None if in no TRY.
         self.hoisted: list[str] | None = None
 
     def __call__(self, node: Any) -> Value:
@@ -79,7 +79,8 @@ class Expressions:
     def attempt(self, build: Callable[[], Value]) -> Value:
         """NULL where the expression fails (TRY, TRY_CAST).
 
-        DuckDB's TRY takes no aggregates: they are computed outside it and handed in.
+        DuckDB's TRY takes no aggregates and no subqueries: they are computed outside it and
+        handed in.
         """
         outer, self.hoisted = self.hoisted, []
         try:
@@ -92,12 +93,15 @@ class Expressions:
         packed = f"[struct_pack({fields})]"
         return Value(f"list_transform({packed}, lambda _try: TRY({value.sql}))[1]", value.type)
 
-    def hoist(self, rule: Callable[[Any], Value], call: Any) -> Value:
-        """Compute an aggregate outside the TRY that we are in."""
+    def outside(self, build: Callable[[], Value]) -> Value:
+        """Compute an aggregate or subquery outside the TRY that we may be in."""
+        if self.hoisted is None:
+            return build()
         hoisted, self.hoisted = self.hoisted, None
-        value = rule(call)
-        self.hoisted = hoisted
-        assert hoisted is not None
+        try:
+            value = build()
+        finally:
+            self.hoisted = hoisted
         hoisted.append(value.sql)
         return Value(f"_try._a{len(hoisted) - 1}", value.type)
 
@@ -125,6 +129,9 @@ class Expressions:
         known = self.names.get(parts[0])
         found = fields_of(known, parts[1:]) if known else None
         found = found or self.scope.find(parts)
+        if found is None and isinstance(node.parent, exp.Column) and node.parent.args.get("db"):
+            # database.table.column: the tables here go by their plain names
+            found = self.scope.find(parts[1:]) or self.scope.find(parts[2:])
         if found is None:
             text = ".".join(parts)
             raise TranslationError(
@@ -289,6 +296,8 @@ class Expressions:
         if node.args.get("query"):
             inner = node.args["query"]
             inner = inner.this if isinstance(inner, exp.Subquery) else inner
+            if self.hoisted is not None:
+                return self.outside(lambda: self.in_(node))
             tree, columns = self.queries.query(inner, self.scope)
             if len(columns) != 1:
                 raise not_supported("IN with a subquery of several columns")
@@ -322,11 +331,15 @@ class Expressions:
         return self.like(node.this, node.expression)
 
     def exists(self, node: exp.Exists) -> Value:
+        if self.hoisted is not None:
+            return self.outside(lambda: self.exists(node))
         inner = node.this.this if isinstance(node.this, exp.Subquery) else node.this
         tree, _ = self.queries.query(inner, self.scope)
         return Value(f"EXISTS ({self.queries.render(tree)})", BOOLEAN)
 
     def subquery(self, node: exp.Subquery | exp.Query) -> Value:
+        if self.hoisted is not None:
+            return self.outside(lambda: self.subquery(node))
         inner = node.this if isinstance(node, exp.Subquery) and not node.args.get("with_") else node
         tree, columns = self.queries.query(inner, self.scope)
         if len(columns) != 1:

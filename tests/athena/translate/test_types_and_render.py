@@ -1,4 +1,3 @@
-
 """Types as Trino, Glue and DuckDB write them, and values as Athena prints them."""
 
 from __future__ import annotations

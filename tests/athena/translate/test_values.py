@@ -283,3 +283,14 @@ def test_substring_in_the_standards_form(ask: Ask) -> None:
             ask("SELECT substring('abc' FROM 2 FOR 1) || substring('abc', 3)", read=read).value
             == "bc"
         )
+
+
+def test_documents_that_aggregates_give(ask: Ask) -> None:
+    """DuckDB's TRY, by which malformed documents are passed over, takes no aggregates."""
+    source = "FROM (VALUES '{\"a\":1.50}', 'bad') t(x)"
+    assert ask(
+        f"SELECT json_extract_scalar(max(x), '$.a'), json_extract(min(x), '$.a') {source}"
+    ).rows == [["1.50", None]]
+    assert ask(
+        "SELECT try(cast((SELECT 'a') AS integer)), json_extract_scalar((SELECT '{\"a\":2}'), '$.a')"
+    ).rows == [[None, "2"]]

@@ -53,9 +53,7 @@ def call(expressions: Expressions, node: Any) -> Value:
     made = Call.read(expressions, node)
     name = made.name
     if name in AGGREGATES:
-        if expressions.hoisted is not None:
-            return expressions.hoist(AGGREGATES[name], made)
-        return AGGREGATES[name](made)
+        return expressions.outside(lambda: AGGREGATES[name](made))
     if made.decorated:
         raise type_mismatch(f"Cannot use FILTER, OVER or WITHIN GROUP with function {name}")
     if name in RULES:

@@ -14,7 +14,7 @@ from minilab_local.athena.translate import casts
 from minilab_local.athena.translate.dialect import PREFIX, MinilabAthena
 from minilab_local.athena.translate.errors import TranslationError, not_supported
 from minilab_local.athena.translate.functions.calls import Call
-from minilab_local.athena.translate.functions.registry import rule
+from minilab_local.athena.translate.functions.registry import AGGREGATES, rule
 from minilab_local.athena.translate.jsonpath import PathSyntaxError, compile_path
 from minilab_local.athena.translate.scope import Value, literal
 from minilab_local.athena.translate.types import (
@@ -73,17 +73,31 @@ def path(call: Call, index: int = 1) -> str:
     return literal(duckdb_path(call.constant(index, "a JSON path")))
 
 
+def may_not_be_tried(node: exp.Expression) -> bool:
+    """Whether DuckDB's TRY, the quick way past malformed documents, refuses the expression."""
+    return any(
+        not isinstance(inner, exp.Anonymous)
+        or inner.name.lower().removeprefix(PREFIX) in (*AGGREGATES, "random", "rand", "uuid")
+        for inner in node.find_all(exp.Anonymous, exp.Window, exp.Query)
+    )
+
+
 @rule("json_extract")
 def json_extract(call: Call) -> Value:
     call.count(2)
-    return Value(f"json_extract({document(call)}, {path(call)})", JSON)
+    found = document(call)
+    if may_not_be_tried(call.nodes[0]):
+        return Value(f"json_extract({found}, {path(call)})", JSON)
+    return Value(f"TRY(json_extract({call.sql(0)}, {path(call)}))", JSON)
 
 
 @rule("json_extract_scalar")
 def json_extract_scalar(call: Call) -> Value:
-    """NULL for objects and arrays; DuckDB gives their text."""
+    """NULL for objects and arrays, whose text DuckDB gives, and for what is no JSON."""
     call.count(2)
-    return Value(f"trino_json_scalar_at({document(call)}, {path(call)})", VARCHAR)
+    document(call)
+    macro = "trino_json_scalar_of" if may_not_be_tried(call.nodes[0]) else "trino_json_scalar_at"
+    return Value(f"{macro}({call.sql(0)}, {path(call)})", VARCHAR)
 
 
 @rule("json_parse")
