@@ -110,7 +110,7 @@ counted as (
         cohort.cohort_week,
         reached.step,
         count(*) as users,
-        avg(date_diff('second', cohort.signed_up_at, reached.reached_at) / 3600.0e0) as hours
+        avg(date_diff('second', cohort.signed_up_at, reached.reached_at)) / 3600.0e0 as hours
     from reached
     inner join cohort on reached.tenant = cohort.tenant and reached.user_id = cohort.user_id
     group by cohort.cohort_week, reached.step
