@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-import dagster as dg
+from dagster import AutomationCondition as When
 
 
-def follow_upstream() -> dg.AutomationCondition:
+def follow_upstream() -> When:
     """Build once whatever is upstream was updated, as soon as no build of it is under way.
 
     An update that arrives *during* a build stays due: only a request that the automation makes
     itself counts as handled, not the end of a build that may have read its tables before. (That is
-    what ``eager()`` and ``since_last_handled()`` would do.) Nothing is built on what failed a
-    blocking check.
+    what ``eager()`` and ``since_last_handled()`` would do.) Views are looked through to the tables
+    that they read. Nothing is built on what failed a blocking check.
     """
-    conditions = dg.AutomationCondition
-    due = conditions.any_deps_updated().since(
-        conditions.newly_requested() | conditions.initial_evaluation()
+    due = (
+        When.any_deps_updated()
+        .resolve_through_virtual()
+        .since(When.newly_requested() | When.initial_evaluation())
     )
-    return (
-        due & ~conditions.in_progress() & conditions.all_deps_blocking_checks_passed()
-    ).with_label("follows what is upstream")
+    ready = ~When.in_progress() & When.all_deps_blocking_checks_passed()
+    return (due & ready).with_label("follows what is upstream")
+
+
+def define_once() -> When:
+    """Create a view when it is not there, or when its code changed: new data is none of its
+    business."""
+    due = (When.missing() | When.code_version_changed()).since(When.newly_requested())
+    ready = ~When.in_progress() & ~When.any_deps_missing()
+    return (due & ready).with_label("defined once")

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
-from dagster_dbt import DagsterDbtTranslator, DbtProject
+from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtProject
 
 from minilab.events.registry import load_registry
 from minilab_dagster import names
-from minilab_dagster.automation import follow_upstream
+from minilab_dagster.automation import define_once, follow_upstream
 
 _RAW_EVENTS = dg.AssetKey([names.RAW, "events"])
 
@@ -21,6 +21,9 @@ class Translator(DagsterDbtTranslator):
     To dbt, all streams are one source table, ``raw.events``; in Dagster each stream is an asset.
     A model that reads the table depends on all of them.
     """
+
+    def __init__(self) -> None:
+        super().__init__(DagsterDbtTranslatorSettings(enable_dbt_views_as_virtual_assets=True))
 
     def get_asset_spec(
         self, manifest: Mapping[str, Any], unique_id: str, project: DbtProject | None
@@ -35,7 +38,7 @@ class Translator(DagsterDbtTranslator):
             group_name=_group(node),
             owners=list(spec.owners) or [names.ANALYTICS_TEAM],
             kinds={"dbt", "athena", _storage(node)},
-            automation_condition=follow_upstream(),
+            automation_condition=define_once() if spec.is_virtual else follow_upstream(),
         )
 
 

@@ -8,9 +8,12 @@ from minilab_dagster import names
 
 daily_upkeep = dg.define_asset_job(
     "daily_upkeep",
-    selection=dg.AssetSelection.groups(names.MAINTENANCE)
-    | dg.AssetSelection.assets(names.OVERVIEW),
-    description="Keep the lake's files in shape and make the day's report.",
+    # Staging and marts as a whole, views and their tests too: through the day, new data builds
+    # only the tables that it reaches.
+    selection=dg.AssetSelection.groups(
+        names.STAGING, names.MARTS, names.MAINTENANCE, names.REPORTS
+    ),
+    description="Build and test everything, keep the lake's files in shape, make the report.",
 )
 
 daily_schedule = dg.ScheduleDefinition(
