@@ -19,9 +19,9 @@ from minilab_local.athena.translate.errors import TranslationError, not_supporte
 from minilab_local.athena.translate.expressions import (
     Expressions,
     position,
-    refuse_packed,
     refuse_unread,
 )
+from minilab_local.athena.translate.operators import refuse_packed
 from minilab_local.athena.translate.scope import Column, Relation, Scope, Value, quote
 from minilab_local.athena.translate.types import (
     BIGINT,

@@ -8,7 +8,7 @@ Source: Trino documentation, "Aggregate functions", "Window functions".
 
 from __future__ import annotations
 
-from minilab_local.athena.translate import casts, expressions
+from minilab_local.athena.translate import casts, operators
 from minilab_local.athena.translate.errors import not_supported, type_mismatch
 from minilab_local.athena.translate.functions.calls import Call
 from minilab_local.athena.translate.functions.registry import aggregate
@@ -44,7 +44,7 @@ def count(call: Call) -> Value:
         return Value(call.apply("count", "*"), BIGINT)
     if len(call) > 1:
         raise call.wrong()
-    expressions.refuse_packed(call.type(0) if call.distinct else BIGINT, "count(DISTINCT)")
+    operators.refuse_packed(call.type(0) if call.distinct else BIGINT, "count(DISTINCT)")
     return Value(call.apply("count", call.sql(0)), BIGINT)
 
 
@@ -78,7 +78,7 @@ def avg(call: Call) -> Value:
     if kind.kind == "decimal":
         total, rows = call.apply("sum", call.sql(0)), call.apply("count", call.sql(0))
         wide = decimal(38, kind.scale or 0)
-        mean = expressions.divide_decimals(total, wide, rows, decimal(19, 0), kind)
+        mean = operators.divide_decimals(total, wide, rows, decimal(19, 0), kind)
         return Value(f"CASE WHEN {rows} > 0 THEN {mean.sql} END", kind)
     if kind.kind.startswith("interval"):
         return Value(call.apply("avg", call.sql(0)), kind)
@@ -90,7 +90,7 @@ def avg(call: Call) -> Value:
 @aggregate("min", "max")
 def extreme(call: Call) -> Value:
     call.count(1, 2)
-    expressions.refuse_packed(call.type(0), call.name)
+    operators.refuse_packed(call.type(0), call.name)
     if call.type(0).kind in ("map", "json"):
         raise call.wrong()
     if len(call) == 2:
@@ -103,7 +103,7 @@ def extreme(call: Call) -> Value:
 def extreme_by(call: Call) -> Value:
     """The value may be NULL, as in Trino; DuckDB's arg_max passes over such rows."""
     call.count(2, 3)
-    expressions.refuse_packed(call.type(1), call.name)
+    operators.refuse_packed(call.type(1), call.name)
     name = "arg_max" if call.name == "max_by" else "arg_min"
     if len(call) == 3:
         packed = call.apply(
@@ -166,7 +166,7 @@ def geometric_mean(call: Call) -> Value:
 def approx_distinct(call: Call) -> Value:
     """Exact: an answer without error is within every standard error."""
     call.count(1, 2)
-    expressions.refuse_packed(call.type(0), call.name)
+    operators.refuse_packed(call.type(0), call.name)
     call.distinct = True
     return Value(call.apply("count", call.sql(0)), BIGINT)
 
@@ -212,7 +212,7 @@ def listagg(call: Call) -> Value:
 def histogram(call: Call) -> Value:
     call.count(1)
     kind = map_of(call.type(0), BIGINT)
-    expressions.refuse_packed(call.type(0), call.name)
+    operators.refuse_packed(call.type(0), call.name)
     return Value(f"CAST({call.apply('histogram', call.sql(0))} AS {duckdb_type(kind)})", kind)
 
 

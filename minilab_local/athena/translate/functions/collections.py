@@ -5,7 +5,7 @@ Source: Trino documentation, "Array functions and operators", "Map functions and
 
 from __future__ import annotations
 
-from minilab_local.athena.translate import casts, expressions
+from minilab_local.athena.translate import casts, operators
 from minilab_local.athena.translate.errors import not_supported, type_mismatch
 from minilab_local.athena.translate.functions.calls import Call
 from minilab_local.athena.translate.functions.registry import rule
@@ -39,7 +39,7 @@ def need(call: Call, index: int, kind: str) -> Type:
 
 @rule("row")
 def row_(call: Call) -> Value:
-    return expressions.make_row(call.values)
+    return operators.make_row(call.values)
 
 
 @rule("array_join")
@@ -62,7 +62,7 @@ def array_sort(call: Call) -> Value:
     call.count(1, 2)
     kind = need(call, 0, "array")
     if len(call) == 1:
-        expressions.refuse_packed(kind, "array_sort")
+        operators.refuse_packed(kind, "array_sort")
         return Value(f"list_sort({call.sql(0)}, 'ASC', 'NULLS LAST')", kind)
     # Comparing each element with each other gives its place: how many stand before it. Elements
     # that compare as equal keep their order.
@@ -309,6 +309,6 @@ def contains(call: Call) -> Value:
     both = common_type(kind.element, call.type(1))
     if both is None:
         raise call.wrong()
-    expressions.refuse_packed(both, "contains")
+    operators.refuse_packed(both, "contains")
     items, wanted = casts.coerce(call[0], array(both)).sql, casts.coerce(call[1], both).sql
     return Value(f"trino_contains({items}, {wanted})", Type("boolean"))

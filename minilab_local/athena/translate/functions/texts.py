@@ -10,7 +10,7 @@ import re
 
 from sqlglot import exp
 
-from minilab_local.athena.translate import casts, expressions, zones
+from minilab_local.athena.translate import casts, operators, zones
 from minilab_local.athena.translate.errors import TranslationError, not_supported
 from minilab_local.athena.translate.functions.calls import Call
 from minilab_local.athena.translate.functions.registry import rule
@@ -45,14 +45,14 @@ def coalesce(call: Call) -> Value:
 def nullif(call: Call) -> Value:
     call.count(2)
     first = call[0]
-    same = expressions.compare("=", first, call[1]).sql
+    same = operators.compare("=", first, call[1]).sql
     return Value(f"CASE WHEN {same} THEN NULL ELSE {first.sql} END", first.type)
 
 
 @rule("if")
 def if_(call: Call) -> Value:
     call.count(2, 3)
-    return expressions.choose([call.sql(0)], [call[1]], call[2] if len(call) == 3 else None)
+    return operators.choose([call.sql(0)], [call[1]], call[2] if len(call) == 3 else None)
 
 
 @rule("try")
@@ -66,7 +66,7 @@ def greatest(call: Call) -> Value:
     kind = call.expressions.common(
         [v.type for v in call.values], f"All {call.name} operands must be the same type"
     )
-    expressions.refuse_packed(kind, call.name)
+    operators.refuse_packed(kind, call.name)
     texts = [casts.coerce(v, kind).sql for v in call.values]
     missing = " OR ".join(f"{t} IS NULL" for t in texts)
     return Value(f"CASE WHEN {missing} THEN NULL ELSE {call.name}({', '.join(texts)}) END", kind)
@@ -166,7 +166,7 @@ def sign(call: Call) -> Value:
 @rule("mod")
 def mod(call: Call) -> Value:
     call.count(2)
-    return expressions.calculate("%", call[0], call[1])
+    return operators.calculate("%", call[0], call[1])
 
 
 @rule("rand", "random")
@@ -201,7 +201,7 @@ def shift(call: Call) -> Value:
 @rule("concat")
 def concat(call: Call) -> Value:
     """NULL if any argument is NULL; DuckDB's skips NULLs."""
-    return expressions.concat(call.values)
+    return operators.concat(call.values)
 
 
 @rule("concat_ws")
