@@ -19,10 +19,10 @@ from __future__ import annotations
 
 from base64 import b64decode
 from collections.abc import Callable, Iterable, Sequence
-from operator import add
 from typing import Any, NamedTuple
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from msgspec import Raw
@@ -54,6 +54,9 @@ from minilab.events.registry import Registry
 
 _CHUNKS = (1024, 64, 1)
 """How many events are looked at together, before and after one of them gave doubt."""
+
+_NO_DATA = Raw()
+_QUOTE, _COLON, _SPACE = b'": '
 
 _decode = msgspec.json.Decoder(Envelope).decode
 _members = msgspec.json.Decoder(dict[str, Raw]).decode
@@ -185,30 +188,43 @@ class StreamRules:
             [e.data_base64 for e in events],
         )
         _check_attributes(columns, tenant_required=self._required)
-        attributes = _attributes_set(columns)
         if self._required:
-            decoders = self._payload_decoders
-            payloads = [
-                decoders[kind](data) for kind, data in zip(columns.types, columns.data, strict=True)
-            ]
-            # Members of `data`, and `data` itself.
-            expected = [n + len(p) + 1 for n, p in zip(attributes, payloads, strict=True)]
-            if columns.data_base64.count(None) != len(events):
-                raise Doubt
+            texts, members = bodies, self._members_of_payloads(columns)
         else:
-            if not self._foreign_types.isdisjoint(columns.types):
-                raise Doubt
-            inner = list(map(bytes, columns.data))
-            if columns.data_base64.count(None) != len(events):
-                _check_base64(columns.data_base64, inner)
-            for body in bodies:
-                _check_utf8_and_depth(body)
-            expected = [
-                n + data.count(b'":') + (len(data) > 0)
-                for n, data in zip(attributes, inner, strict=True)
-            ]
-        _check_keys(bodies, expected)
+            texts, members = self._envelopes(bodies, columns), 0
+        with_data = len(events) - columns.data.count(_NO_DATA)
+        text = b"".join(texts)
+        if not text.isascii():
+            text.decode()
+        if _count_keys(text) != _attributes_set(columns) + with_data + members:
+            raise Doubt
         return columns
+
+    def _members_of_payloads(self, columns: Accepted) -> int:
+        """How many members these payloads have together; raises unless each keeps its contract."""
+        if columns.data_base64.count(None) != len(columns.data_base64):
+            raise Doubt
+        decoders = self._payload_decoders
+        payloads = [
+            decoders[kind](data) for kind, data in zip(columns.types, columns.data, strict=True)
+        ]
+        return sum(map(len, payloads))
+
+    def _envelopes(self, bodies: Sequence[bytes], columns: Accepted) -> list[bytes]:
+        """The texts of these events without their payloads, which may be any JSON."""
+        if not self._foreign_types.isdisjoint(columns.types):
+            raise Doubt
+        for body in bodies:
+            _check_utf8_and_depth(body)
+        payloads = list(map(bytes, columns.data))
+        if columns.data_base64.count(None) != len(bodies):
+            _check_base64(columns.data_base64, payloads)
+        # Objects and arrays stand nowhere else in an envelope whose attributes are all strings;
+        # other payloads have no keys, and stay.
+        return [
+            body.replace(data, b"", 1) if data[:1] in (b"{", b"[") else body
+            for body, data in zip(bodies, payloads, strict=True)
+        ]
 
     # The careful road ----------------------------------------------------------------------
 
@@ -307,24 +323,18 @@ def _all(rule: Callable[[str], bool], values: Iterable[str | None]) -> bool:
     return all(value is not None and rule(value) for value in values)
 
 
-def _attributes_set(columns: Accepted) -> list[int]:
-    """How many attributes (without ``data``) each event has."""
+def _attributes_set(columns: Accepted) -> int:
+    """How many attributes (without ``data``) these events have together."""
     size = len(columns.ids)
-    total = [len(REQUIRED)] * size
-    for values in (
+    optional = (
         columns.times,
         columns.subjects,
         columns.tenants,
         columns.datacontenttypes,
         columns.dataschemas,
         columns.data_base64,
-    ):
-        absent = values.count(None)
-        if absent == 0:
-            total = [n + 1 for n in total]
-        elif absent < size:
-            total = list(map(add, total, [value is not None for value in values]))
-    return total
+    )
+    return len(REQUIRED) * size + sum(size - values.count(None) for values in optional)
 
 
 def _check_base64(encoded: Sequence[str | None], data: Sequence[bytes]) -> None:
@@ -343,23 +353,21 @@ def _check_utf8_and_depth(body: bytes) -> None:
         raise Doubt from None
 
 
-def _check_keys(bodies: Sequence[bytes], expected: list[int]) -> None:
-    """Raises Doubt unless every text surely has as many keys as were decoded, so none twice.
+def _count_keys(text: bytes) -> int:
+    """How many keys these JSON texts have: that many, or more, never less.
 
-    In JSON text, ``":`` stands after every key that no white space parts from its colon. It may
-    also stand inside a string, which raises the count and so raises doubt. White space before a
-    colon would hide a key, so it raises doubt by itself.
+    The bytes ``":`` stand once after each key that no white space parts from its colon. Inside a
+    string they may stand too, which only raises the count. So, summed over many events, it equals
+    the number of members decoded only where no event has a key twice.
+
+    Raises:
+        Doubt: white space stands before a colon, and might hide a key.
     """
-    text = b"".join(bodies)
-    if not text.isascii():
-        text.decode()
-    if b" :" in text or (
-        (b"\n" in text or b"\t" in text or b"\r" in text)
-        and (b"\n:" in text or b"\t:" in text or b"\r:" in text)
-    ):
+    octets = np.frombuffer(text, np.uint8)
+    before, colon = octets[:-1], octets[1:] == _COLON
+    if (colon & (before <= _SPACE)).any():
         raise Doubt
-    if [body.count(b'":') for body in bodies] != expected:
-        raise Doubt
+    return int(np.count_nonzero(colon & (before == _QUOTE)))
 
 
 def read_members(body: bytes) -> dict[str, Raw]:

@@ -306,6 +306,10 @@ def test_a_stream_of_any_contract_still_checks_the_envelope() -> None:
     assert judged(wrong, WEBHOOKS).reason is Reason.WRONG_STREAM
     twice = text(event(type="x"))[:-1] + b',"id":"e2"}'
     assert judged(twice, WEBHOOKS).reason is Reason.DUPLICATE_KEY
+    for data in (b'"tenant"', b'"tenant":"b"', b"{}", b'{"tenant":"b"}'):
+        hidden = text(event(type="x"))[:-1] + b',"tenant":"b"}'
+        hidden = hidden.replace(text(PAGE), data)
+        assert WEBHOOKS.sort([hidden]).accepted_at == [], data
     bad = text(event(type="x", data=..., data_base64="§"))
     assert judged(bad, WEBHOOKS).reason is Reason.INVALID_ATTRIBUTE
     for body in (wrong, twice, bad):
