@@ -294,3 +294,19 @@ def test_documents_that_aggregates_give(ask: Ask) -> None:
     assert ask(
         "SELECT try(cast((SELECT 'a') AS integer)), json_extract_scalar((SELECT '{\"a\":2}'), '$.a')"
     ).rows == [[None, "2"]]
+
+
+def test_lambdas_inside_aggregates_that_collect(ask: Ask) -> None:
+    source = "FROM (VALUES ('a', 1), ('b', 2), ('a', 3)) t(k, v)"
+    assert (
+        ask(f"SELECT map_agg(k, transform(ARRAY[v], x -> x + 1)) {source}").value
+        == "{a=[2], b=[3]}"
+    )
+    assert (
+        ask(f"SELECT multimap_agg(array_join(ARRAY[k], ''), v) {source}").value
+        == "{a=[1, 3], b=[2]}"
+    )
+    assert ask(f"SELECT map_union(map(ARRAY[k], ARRAY[v])) {source}").value == "{a=1, b=2}"
+    assert ask(
+        f"SELECT map_agg(k, v), map_union(map(ARRAY[k], ARRAY[v])) {source} WHERE v > 5"
+    ).rows == [[None, None]]

@@ -223,7 +223,7 @@ def map_agg(call: Call) -> Value:
     pairs = call.apply(
         "list", f"{{'k': {call.sql(0)}, 'v': {call.sql(1)}}}", where=_present(call, 0)
     )
-    return Value(f"trino_first_by_key({pairs})", map_of(call.type(0), call.type(1)))
+    return Value(_once(pairs, "trino_first_by_key(_g)"), map_of(call.type(0), call.type(1)))
 
 
 @aggregate("multimap_agg")
@@ -232,7 +232,7 @@ def multimap_agg(call: Call) -> Value:
     pairs = call.apply(
         "list", f"{{'k': {call.sql(0)}, 'v': {call.sql(1)}}}", where=_present(call, 0)
     )
-    return Value(f"trino_all_by_key({pairs})", map_of(call.type(0), array(call.type(1))))
+    return Value(_once(pairs, "trino_all_by_key(_g)"), map_of(call.type(0), array(call.type(1))))
 
 
 @aggregate("map_union")
@@ -242,9 +242,18 @@ def map_union(call: Call) -> Value:
     if kind.kind != "map":
         raise call.wrong()
     maps = call.apply("list", call.sql(0), where=_present(call, 0))
-    entries = f"flatten(list_transform({maps}, lambda _e: map_entries(_e)))"
+    entries = "flatten(list_transform(_g, lambda _e: map_entries(_e)))"
     pairs = f"list_transform({entries}, lambda _e: {{'k': _e.key, 'v': _e.value}})"
-    return Value(f"trino_first_by_key({pairs})", kind)
+    return Value(_once(_once(maps, pairs), "trino_first_by_key(_g)"), kind)
+
+
+def _once(collected: str, body: str) -> str:
+    """``body`` over ``_g``, the collected list.
+
+    DuckDB fails where a lambda captures an aggregate that has a lambda inside; as a parameter of
+    an outer lambda it is computed before.
+    """
+    return f"list_transform([{collected}], lambda _g: {body})[1]"
 
 
 def _present(call: Call, index: int) -> str:
