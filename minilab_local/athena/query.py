@@ -74,8 +74,8 @@ def create_table_as(statement: s.CreateTableAs, run: Run) -> Answer:
             return written_answer(0, 0)
         raise already_exists(name)
     prepared = prepare_query(context, statement.tree)
-    sql, size = prepared.sql, prepared.bytes
-    columns = prepared.query.columns(context.duck)
+    kept, columns = prepared.query.stored(context.duck)
+    sql, size = kept.sql, prepared.bytes
     if not statement.with_data:
         sql = f"SELECT * FROM ({sql}) WHERE false"
     _check_columns(statement.tree, columns)
@@ -232,8 +232,7 @@ def insert(statement: s.Insert, run: Run) -> Answer:
     if table.is_view:
         raise QueryError("NOT_SUPPORTED", f"Inserting into views is not supported: {name.full}")
     prepared = prepare_query(context, statement.tree)
-    sql, size = prepared.sql, prepared.bytes
-    sources = prepared.query.columns(context.duck)
+    size = prepared.bytes
     if table.is_iceberg:
         from minilab_local.athena.iceberg import catalog
 
@@ -241,7 +240,7 @@ def insert(statement: s.Insert, run: Run) -> Answer:
         targets = [Column(f.name, types.from_iceberg(f.field_type)) for f in loaded.schema().fields]
     else:
         loaded, targets = None, table.all_columns
-    typed = _assign(statement.columns, sources, targets, sql)
+    typed = _assign(context, statement.columns, prepared.query, targets)
     if loaded is not None:
         files = iceberg_write.write_rows(context, typed, loaded.metadata)
         append(context, loaded, files)
@@ -256,7 +255,7 @@ def insert(statement: s.Insert, run: Run) -> Answer:
 
 
 def _assign(
-    names: Sequence[str], sources: Sequence[Column], targets: Sequence[Column], sql: str
+    context: Context, names: Sequence[str], query: DuckQuery, targets: Sequence[Column]
 ) -> str:
     """The query's columns under the table's names and types; columns left out are NULL."""
     by_name = {c.name: c for c in targets}
@@ -266,6 +265,7 @@ def _assign(
             "COLUMN_NOT_FOUND", f"Insert column name does not exist in target table: {unknown[0]}"
         )
     wanted = [by_name[n] for n in names] if names else list(targets)
+    sources, zoned = query.described(context.duck)
     compatible = len(wanted) == len(sources) and all(
         types.assignable(source.type, target.type)
         for source, target in zip(sources, wanted, strict=True)
@@ -277,18 +277,16 @@ def _assign(
             f"Table: [{', '.join(c.type.trino() for c in wanted)}], "
             f"Query: [{', '.join(c.type.trino() for c in sources)}]",
         )
-    given = {target.name: position for position, target in enumerate(wanted)}
-    listed = ", ".join(types.quoted(f"c{i}") for i in range(len(sources)))
-    values = [
-        types.converted(f"c{given[c.name]}", sources[given[c.name]].type, c.type)
-        if c.name in given
-        else f"CAST(NULL AS {c.type.duckdb()})"
-        for c in targets
-    ]
+    values = {
+        target.name: types.converted(f"c{i}", source.type, target.type, zoned=i in zoned)
+        for i, (source, target) in enumerate(zip(sources, wanted, strict=True))
+    }
+    listed = ", ".join(f"c{i}" for i in range(len(sources)))
     chosen = ", ".join(
-        f"{v} AS {types.quoted(c.name)}" for v, c in zip(values, targets, strict=True)
+        f"{values.get(c.name, f'CAST(NULL AS {c.type.duckdb()})')} AS {types.quoted(c.name)}"
+        for c in targets
     )
-    return f"SELECT {chosen} FROM ({sql}) AS q({listed})"
+    return f"SELECT {chosen} FROM ({query.sql}) AS q({listed})"
 
 
 def _format_of(table: Table) -> write.Format:
@@ -321,8 +319,8 @@ def unload(statement: s.Unload, run: Run) -> Answer:
             f"Target directory for UNLOAD already exists: {statement.location}",
         )
     prepared = prepare_query(context, statement.tree)
-    sql, size = prepared.sql, prepared.bytes
-    columns = prepared.query.columns(context.duck)
+    kept, columns = prepared.query.stored(context.duck)
+    sql, size = kept.sql, prepared.bytes
     tail = columns[len(columns) - len(partitioned_by) :] if partitioned_by else []
     if [c.name.lower() for c in tail] != partitioned_by:
         raise QueryError(
@@ -346,7 +344,7 @@ def create_view(statement: s.CreateView, run: Run) -> Answer:
         raise already_exists(name)
     if there is not None and not there.is_view:
         raise QueryError("TABLE_ALREADY_EXISTS", f"'{name.full}' is a table, not a view")
-    columns = prepare_query(context, statement.tree).query.columns(context.duck)
+    _, columns = prepare_query(context, statement.tree).query.stored(context.duck)
     _check_columns(statement.tree, columns)
     made = views.table_input(name, statement.text, columns, context.database, statement.comment)
     if there is None:
@@ -364,7 +362,7 @@ def explain(statement: s.Explain, run: Run) -> Answer:
     context = run.context
     prepared = prepare_query(context, statement.tree)
     if statement.options.get("type", "").lower() == "validate":
-        prepared.query.columns(context.duck)
+        prepared.query.described(context.duck)
         return Answer((ResultColumn("Valid", "boolean"),), [["true"]], header=True)
     if statement.options:
         raise not_supported("EXPLAIN with options other than (TYPE VALIDATE)")

@@ -24,6 +24,7 @@ from minilab_local.athena.iceberg import read as iceberg
 from minilab_local.athena.scan import Relation
 from minilab_local.athena.statements import Reference
 from minilab_local.athena.translate import translate
+from minilab_local.athena.translate.types import ZONED_FIELDS
 
 
 @dataclass(frozen=True)
@@ -69,11 +70,30 @@ class DuckQuery:
     sql: str
     types: tuple[str, ...]
 
-    def columns(self, duck: duckdb.DuckDBPyConnection) -> list[Column]:
-        """Its columns, with the names that DuckDB gives them."""
-        names = [row[0] for row in duck.execute(f"DESCRIBE {self.sql}").fetchall()]
-        pairs = zip(names, self.types, strict=True)
-        return [Column(name, types.parse(kind)) for name, kind in pairs]
+    def described(self, duck: duckdb.DuckDBPyConnection) -> tuple[list[Column], set[int]]:
+        """Its columns, with the names that DuckDB gives them; and which of them are moments that
+        travel together with their zone, in a struct."""
+        rows = duck.execute(f"DESCRIBE {self.sql}").fetchall()
+        pairs = zip(rows, self.types, strict=True)
+        columns = [Column(row[0], types.parse(kind)) for row, kind in pairs]
+        zoned = {i for i, row in enumerate(rows) if row[1].startswith(_ZONED)}
+        return columns, zoned
+
+    def stored(self, duck: duckdb.DuckDBPyConnection) -> tuple[DuckQuery, list[Column]]:
+        """The query as what is kept of it: a table and a view have moments without zones."""
+        columns, zoned = self.described(duck)
+        if not zoned:
+            return self, columns
+        chosen = ", ".join(
+            f"{types.quoted(c.name)}.{ZONED_FIELDS[0]} AS {types.quoted(c.name)}"
+            if i in zoned
+            else types.quoted(c.name)
+            for i, c in enumerate(columns)
+        )
+        return DuckQuery(f"SELECT {chosen} FROM ({self.sql})", self.types), columns
+
+
+_ZONED = ("STRUCT(" + ZONED_FIELDS[0], 'STRUCT("' + ZONED_FIELDS[0])
 
 
 def to_duckdb(tree: exp.Expression, columns: Mapping[str, Mapping[str, str]]) -> DuckQuery:
@@ -241,7 +261,11 @@ def view(context: Context, table: Table, unique: str) -> Relation:
     declared = [c["name"].lower() for c in described["columns"]]
     columns = {c["name"].lower(): c["type"] for c in described["columns"]}
     names = ", ".join(types.quoted(n) for n in declared)
-    sql = f"SELECT * FROM ({to_duckdb(resolved.tree, resolved.columns).sql}) AS v({names})"
+    query = to_duckdb(resolved.tree, resolved.columns)
+    if any("time zone" in kind for kind in query.types):
+        define(resolved.relations, context.duck)
+        query, _ = query.stored(context.duck)
+    sql = f"SELECT * FROM ({query.sql}) AS v({names})"
     return Relation(unique, columns, sql, before=resolved.relations)
 
 

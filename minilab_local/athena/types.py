@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from minilab_local.athena.errors import QueryError
+from minilab_local.athena.translate.types import ZONED_FIELDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -313,23 +314,30 @@ def from_iceberg(kind: IcebergType) -> Type:
     raise QueryError("NOT_SUPPORTED", f"Iceberg type {text} is not supported")
 
 
-def converted(sql: str, source: Type, target: Type, depth: int = 0) -> str:
-    """DuckDB's text for a value of ``source`` as ``target``. A row's fields go by their place, as
-    Trino has it; DuckDB's own cast would go by their names."""
+def converted(sql: str, source: Type, target: Type, *, zoned: bool = False, depth: int = 0) -> str:
+    """DuckDB's text for a value of ``source`` that is put into a column of ``target``.
+
+    A row's fields go by their place, as Trino has it (DuckDB's cast would go by their names). Text
+    that is too long is refused, not cut. ``zoned`` says that a moment comes with its zone.
+    """
+    if zoned:
+        return _from_zoned(sql, target)
+    if target.name in ("varchar", "char") and target.size and source.name in ("varchar", "char"):
+        return _not_cut(sql, source, target)
     if not any(part.name == "row" for part in source.walk()):
         return f"CAST({sql} AS {target.duckdb()})"
     item = f"x{depth}"
     if source.name == "row":
         fields = ", ".join(
             f"{quoted(name or f'field{i}')} := "
-            + converted(f"struct_extract_at({sql}, {i + 1})", old, new, depth)
+            + converted(f"struct_extract_at({sql}, {i + 1})", old, new, depth=depth)
             for i, (name, old, new) in enumerate(
                 zip(target.names, source.parts, target.parts, strict=True)
             )
         )
         return f"CASE WHEN {sql} IS NULL THEN NULL ELSE struct_pack({fields}) END"
     inner = [
-        converted(part, old, new, depth + 1)
+        converted(part, old, new, depth=depth + 1)
         for part, old, new in zip(
             (item,) if source.name == "array" else (f"{item}.key", f"{item}.value"),
             source.parts,
@@ -343,36 +351,47 @@ def converted(sql: str, source: Type, target: Type, depth: int = 0) -> str:
     return f"map_from_entries(list_transform(map_entries({sql}), lambda {item}: {pairs}))"
 
 
-_WIDENING = ("tinyint", "smallint", "integer", "bigint")
+def _from_zoned(sql: str, target: Type) -> str:
+    """The moment itself, or for a column without a zone the time on that zone's wall."""
+    instant, zone = (f"{sql}.{quoted(field)}" for field in ZONED_FIELDS)
+    if target.name == "timestamp with time zone":
+        return instant
+    return f"CAST(trino_local({instant}, {zone}) AS {target.duckdb()})"
+
+
+def _not_cut(sql: str, source: Type, target: Type) -> str:
+    length = target.size[0]
+    if source.size and source.size[0] <= length:
+        return sql
+    message = (
+        "§INVALID_CAST_ARGUMENT§Cannot truncate non-space characters when casting from "
+        f"{source.trino()} to {target.trino()} on INSERT§"
+    )
+    return (
+        f"CASE WHEN length(rtrim({sql}[{length + 1}:])) > 0 THEN error('{message}') "
+        f"ELSE left({sql}, {length}) END"
+    )
+
+
+_ALIKE = (
+    {"tinyint", "smallint", "integer", "bigint", "decimal", "real", "double"},
+    {"varchar", "char"},
+    {"date", "timestamp", "timestamp with time zone"},
+    {"time", "time with time zone"},
+)
 
 
 def assignable(source: Type, target: Type) -> bool:
-    """Whether INSERT may put a ``source`` into a ``target`` column without a cast (Trino's type
-    coercion, with the store assignments of Athena: varchar lengths, timestamp precisions)."""
-    if source.name == "unknown" or source == target:
+    """Whether INSERT, UPDATE and MERGE put a ``source`` into a ``target`` column without a cast:
+    Trino asks for a common type of the two, and converts."""
+    if source.name == "unknown":
         return True
-    s, t = source.name, target.name
-    if s in _WIDENING:
-        if t in _WIDENING:
-            return _WIDENING.index(s) <= _WIDENING.index(t)
-        return t in ("real", "double", "decimal")
-    if s == "decimal":
-        return t in ("decimal", "real", "double")
-    if s in ("row", "array", "map"):
+    if source.parts or target.parts:
         return (
-            t == s
+            source.name == target.name
             and len(source.parts) == len(target.parts)
             and all(assignable(a, b) for a, b in zip(source.parts, target.parts, strict=True))
         )
-    if s == "varchar" and t == "varchar" and target.size:
-        return bool(source.size) and source.size[0] <= target.size[0]
-    allowed = {
-        "real": ("real", "double"),
-        "double": ("double",),
-        "char": ("char", "varchar"),
-        "varchar": ("varchar", "char"),
-        "date": ("date", "timestamp", "timestamp with time zone"),
-        "timestamp": ("timestamp", "timestamp with time zone"),
-        "timestamp with time zone": ("timestamp with time zone", "timestamp"),
-    }
-    return t in allowed.get(s, (s,))
+    return source.name == target.name or any(
+        source.name in kinds and target.name in kinds for kinds in _ALIKE
+    )

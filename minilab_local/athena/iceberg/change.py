@@ -129,8 +129,8 @@ def _run_query(
     resolved = resolve.resolve(tree, context, {r.name: r for r in given})
     resolve.define([r for r in resolved.relations if r.name != _SOURCE], context.duck)
     query = resolve.to_duckdb(resolved.tree, resolved.columns)
-    columns = query.columns(context.duck)
-    context.duck.execute(f"CREATE OR REPLACE TEMP TABLE {into} AS {query.sql}")
+    kept, columns = query.stored(context.duck)
+    context.duck.execute(f"CREATE OR REPLACE TEMP TABLE {into} AS {kept.sql}")
     return columns
 
 
@@ -214,12 +214,10 @@ def _update(statement: s.Update, context: Context, table: IcebergTable) -> Chang
     tree = _plain_select(alias, statement.where, more)
     target = _pruned(context, table, tree)
     found = _run_query(context, tree, [target.relation], "matched__")
-    _check_types(list(given), found[2 + len(fields) :], schema, "UPDATE table column types don't")
-    position = {name: i for i, name in enumerate(given)}
+    values = dict(zip(given, found[2 + len(fields) :], strict=True))
+    _check_types(list(given), list(values.values()), schema, "UPDATE table column types don't")
     chosen = ", ".join(
-        f"{_cast(schema, name, f'v{position[name]}__')} AS {quoted(name)}"
-        if name in position
-        else f"t{i}__ AS {quoted(name)}"
+        _put(schema, name, values[name]) if name in values else f"t{i}__ AS {quoted(name)}"
         for i, name in enumerate(fields)
     )
     rows = _count(context, "FROM matched__")
@@ -227,9 +225,10 @@ def _update(statement: s.Update, context: Context, table: IcebergTable) -> Chang
     return Change(change.gone, change.new, rows, change.bytes)
 
 
-def _cast(schema: Schema, name: str, value: str) -> str:
+def _put(schema: Schema, name: str, value: Column) -> str:
+    """A computed column as a value of the table's column ``name``."""
     kind = types.from_iceberg(schema.find_field(name, case_sensitive=False).field_type)
-    return f"CAST({value} AS {kind.duckdb()})"
+    return f"{types.converted(value.name, value.type, kind)} AS {quoted(name)}"
 
 
 def _check_names(names: Sequence[str] | dict, schema: Schema, table: IcebergTable) -> None:
@@ -301,8 +300,8 @@ def _source(statement: s.Merge, context: Context) -> Relation:
     query = exp.select("*").from_(statement.source.copy())
     resolved = resolve.resolve(query, context)
     resolve.define(resolved.relations, context.duck)
-    translated = resolve.to_duckdb(resolved.tree, resolved.columns)
-    columns = {c.name: c.type.trino() for c in translated.columns(context.duck)}
+    translated, found = resolve.to_duckdb(resolved.tree, resolved.columns).stored(context.duck)
+    columns = {c.name: c.type.trino() for c in found}
     context.duck.execute(
         f"CREATE OR REPLACE TEMP TABLE {_SOURCE} AS SELECT *, row_number() OVER () AS rid__ "
         f"FROM ({translated.sql})"
@@ -365,15 +364,10 @@ def _updated(
     for i, when in enumerate(whens):
         if when.action != "update":
             continue
-        given = {name: f"v{i}_{j}__" for j, name in enumerate(when.columns)}
-        _check_types(
-            when.columns,
-            [by_name[v] for v in given.values()],
-            schema,
-            "MERGE table column types don't",
-        )
+        given = {name: by_name[f"v{i}_{j}__"] for j, name in enumerate(when.columns)}
+        _check_types(when.columns, list(given.values()), schema, "MERGE table column types don't")
         chosen = ", ".join(
-            f"{_cast(schema, f.name, given[f.name])} AS {quoted(f.name)}"
+            _put(schema, f.name, given[f.name])
             if f.name in given
             else f"t{k}__ AS {quoted(f.name)}"
             for k, f in enumerate(schema.fields)
@@ -409,19 +403,16 @@ def _inserted(
     resolved = resolve.resolve(tree, context, {rest.name: rest})
     resolve.define([r for r in resolved.relations if r is not rest], context.duck)
     query = resolve.to_duckdb(resolved.tree, resolved.columns)
-    found = {c.name: c for c in query.columns(context.duck)}
-    context.duck.execute(f"CREATE OR REPLACE TEMP TABLE inserted__ AS {query.sql}")
+    kept, columns_found = query.stored(context.duck)
+    found = {c.name: c for c in columns_found}
+    context.duck.execute(f"CREATE OR REPLACE TEMP TABLE inserted__ AS {kept.sql}")
     result = []
     for i, when in enumerate(whens):
         names = when.columns or tuple(f.name for f in schema.fields)
-        given = {name: f"v{i}_{j}__" for j, name in enumerate(names)}
-        _check_types(
-            names, [found[v] for v in given.values()], schema, "MERGE table column types don't"
-        )
-        chosen = ", ".join(
-            f"{_cast(schema, f.name, given.get(f.name, 'NULL'))} AS {quoted(f.name)}"
-            for f in schema.fields
-        )
+        given = {name: found[f"v{i}_{j}__"] for j, name in enumerate(names)}
+        _check_types(names, list(given.values()), schema, "MERGE table column types don't")
+        nothing = Column("NULL", types.Type("unknown"))
+        chosen = ", ".join(_put(schema, f.name, given.get(f.name, nothing)) for f in schema.fields)
         result.append(f"SELECT {chosen} FROM inserted__ WHERE action__ = {i}")
     return result
 
