@@ -425,7 +425,7 @@ def position(node: Any) -> str:
 
 def data_type(node: exp.DataType) -> Type:
     """The type that a cast names."""
-    return parse_type(node.sql(dialect="trino"))
+    return parse_type(node.sql(dialect="trino", comments=False))
 
 
 # What is read of each kind of node. A part of the tree that nobody reads would be an answer to
