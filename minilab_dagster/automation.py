@@ -13,13 +13,12 @@ def follow_upstream() -> When:
     what ``eager()`` and ``since_last_handled()`` would do.) Views are looked through to the tables
     that they read. Nothing is built on what failed a blocking check.
     """
-    due = (
-        When.any_deps_updated()
-        .resolve_through_virtual()
-        .since(When.newly_requested() | When.initial_evaluation())
-    )
+    updated = When.any_deps_updated().resolve_through_virtual()
+    # Said the other way round ("not handled since") because `since` lets its argument win when
+    # both hold on one tick, and an update that came right after a request must win.
+    handled = (When.newly_requested() | When.initial_evaluation()).since(updated)
     ready = ~When.in_progress() & When.all_deps_blocking_checks_passed()
-    return (due & ready).with_label("follows what is upstream")
+    return (~handled & ready).with_label("follows what is upstream")
 
 
 def define_once() -> When:
