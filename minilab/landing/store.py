@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
@@ -20,6 +21,8 @@ _DELETE_BATCH = 1000
 class StoredObject:
     key: str
     size: int
+    modified: datetime
+    """When it was put (UTC)."""
 
 
 class LakeStore:
@@ -63,7 +66,7 @@ class LakeStore:
             )
             for page in pages:
                 for entry in page.get("Contents", []):
-                    yield StoredObject(entry["Key"], entry["Size"])
+                    yield StoredObject(entry["Key"], entry["Size"], entry["LastModified"])
 
     def delete(self, keys: Sequence[str]) -> None:
         """Delete objects; those that are not there are fine."""

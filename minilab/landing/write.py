@@ -7,7 +7,8 @@ zstd level 1 costs as much as snappy here and is a third smaller (see bench/READ
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -58,11 +59,18 @@ def to_parquet(table: pa.Table) -> pa.Buffer:
         table,
         sink,
         row_group_size=max(1, table.num_rows),
-        compression=COMPRESSION,
-        compression_level=COMPRESSION_LEVEL,
-        use_dictionary=[name for name in table.column_names if name in _DICTIONARY],
-        write_statistics=True,
-        write_page_index=True,
-        store_schema=False,
+        **parquet_options(table.column_names),
     )
     return sink.getvalue()
+
+
+def parquet_options(columns: Sequence[str]) -> dict[str, Any]:
+    """How every file of the lake's raw tables is written."""
+    return {
+        "compression": COMPRESSION,
+        "compression_level": COMPRESSION_LEVEL,
+        "use_dictionary": [name for name in columns if name in _DICTIONARY],
+        "write_statistics": True,
+        "write_page_index": True,
+        "store_schema": False,
+    }

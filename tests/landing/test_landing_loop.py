@@ -74,7 +74,7 @@ class World:
 
     def list(self, prefix: str) -> Iterator[StoredObject]:
         yield from [
-            StoredObject(k, len(v)) for k, v in self.objects.items() if k.startswith(prefix)
+            StoredObject(k, len(v), NOW) for k, v in self.objects.items() if k.startswith(prefix)
         ]
 
     def delete(self, keys: Sequence[str]) -> None:
