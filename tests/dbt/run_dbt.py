@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -46,3 +48,33 @@ def dbt(
         for node in json.loads(results.read_text())["results"]:
             statuses[node["unique_id"]] = node["status"]
     return DbtResult(done.returncode, done.stdout + done.stderr, statuses)
+
+
+def project_with_one_more_contract(checkout: Path) -> Path:
+    """Copy contracts and dbt project to ``checkout``, add an event type, and sync as a person does.
+
+    The type is ``product.report_exported.v1`` with ``report_id`` and ``rows``. Returns the copy of
+    the dbt project.
+    """
+    shutil.copytree(PROJECT.parent / "contracts", checkout / "contracts")
+    ignored = shutil.ignore_patterns("target", "logs")
+    shutil.copytree(PROJECT, checkout / "dbt_athena", ignore=ignored)
+    schema = {
+        "description": "A report was exported.",
+        "type": "object",
+        "properties": {
+            "report_id": {"type": "string", "description": "The report."},
+            "rows": {"type": "integer", "description": "Rows in it."},
+        },
+        "required": ["report_id"],
+    }
+    (checkout / "contracts/product.report_exported.v1.json").write_text(json.dumps(schema))
+    synced = subprocess.run(
+        [sys.executable, "-m", "minilab.cli", "contracts", "sync"],
+        env={**os.environ, "MINILAB_CONTRACTS_DIR": str(checkout / "contracts")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert synced.returncode == 0, synced.stderr
+    return checkout / "dbt_athena"

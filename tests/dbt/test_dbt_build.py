@@ -1,5 +1,7 @@
 """The whole project on the laptop's AWS, with events whose answers are known by hand.
 
+The project is a copy with one contract more, so that a new event type is built too.
+
 One lab goes through a life: built empty, then with events, then again with nothing new, then with
 late and repeated ones, then from scratch. Each stage's tables are read once; tests look at them.
 """
@@ -15,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.dbt.raw_lake import at, event, failure, land
-from tests.dbt.run_dbt import DbtResult, dbt
+from tests.dbt.run_dbt import DbtResult, dbt, project_with_one_more_contract
 
 if TYPE_CHECKING:
     from tests.conftest import Lab
@@ -24,7 +26,10 @@ Row = dict[str, Any]
 
 AS_OF = {"as_of": "2026-03-31"}
 
-pytestmark = pytest.mark.timeout(900)  # five runs of dbt, on a machine that does other things too
+pytestmark = [
+    pytest.mark.timeout(900),  # five runs of dbt, on a machine that does other things too
+    pytest.mark.xdist_group("dbt"),  # one worker makes the lab's life, once
+]
 
 TABLES = {
     "stg_events": "{staging}.stg_events",
@@ -33,6 +38,7 @@ TABLES = {
     "changes": "{staging}.stg_billing__subscription_changed_v1",
     "searches": "{staging}.stg_product__search_performed_v1",
     "webhooks": "{staging}.stg_webhooks__any",
+    "exports": "{staging}.stg_product__report_exported_v1",
     "activity": "{staging}.int_product_activity",
     **{
         name: f"{{marts}}.{name}"
@@ -172,6 +178,11 @@ BILLING_EVENTS = [
           failure_code="card_declined", failed_at="2026-03-15T00:00:00Z"),
 ]  # fmt: skip
 
+EXPORTS = [
+    event("x01", "product.report_exported.v1", "2026-03-31 10:00", "acme", report_id="r", rows=7.0)
+]
+"""Of the type that this test adds; without a user, so that it is no activity."""
+
 WEBHOOKS = [
     event("w01", "com.github.push", None, None, ref="refs/heads/main"),
     event("w02", "com.github.push", "2099-01-01 00:00", None, ref="refs/heads/main"),
@@ -182,7 +193,13 @@ def _first_events(lab: Lab) -> None:
     """All of the above, with three more copies of one event, and three failed ones."""
     copy = PRODUCT_EVENTS[2]
     land(lab.settings, "product", "k1", "2026-03-31 10:30", [*PRODUCT_EVENTS[:8], copy])
-    land(lab.settings, "product", "k2", "2026-03-31 11:05", [copy, *PRODUCT_EVENTS[8:], copy])
+    land(
+        lab.settings,
+        "product",
+        "k2",
+        "2026-03-31 11:05",
+        [copy, *PRODUCT_EVENTS[8:], *EXPORTS, copy],
+    )
     land(lab.settings, "billing", "q1", "2026-03-31 10:40", BILLING_EVENTS)
     land(lab.settings, "webhooks", "q2", "2026-03-31 10:45", WEBHOOKS)
     land(
@@ -250,10 +267,13 @@ def _read(lab: Lab) -> dict[str, list[Row]]:
 @pytest.fixture(scope="module")
 def life(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, Stage]]:
     target = tmp_path_factory.mktemp("dbt")
+    project = project_with_one_more_contract(tmp_path_factory.mktemp("checkout"))
     stages: dict[str, Stage] = {}
 
     def build(stage: str, *arguments: str) -> None:
-        result = dbt(*arguments, environ=lab.environ, target=target, variables=AS_OF)
+        result = dbt(
+            *arguments, environ=lab.environ, target=target, project=project, variables=AS_OF
+        )
         assert result.exit_code == 0, f"{stage}: {result.output}"
         stages[stage] = Stage(result, _read(lab))
 
@@ -291,7 +311,7 @@ def test_unit_tests_ran(first: Stage) -> None:
 
 def test_each_event_has_one_row(first: Stage) -> None:
     ids = sorted(row["event_id"] for row in first.tables["stg_events"])
-    sent = [*PRODUCT_EVENTS, *BILLING_EVENTS, *WEBHOOKS]
+    sent = [*PRODUCT_EVENTS, *EXPORTS, *BILLING_EVENTS, *WEBHOOKS]
     assert ids == sorted(row["id"] for row in sent)
     assert first.one("stg_events", event_id="p03")["batch_id"] == "k1"
 
@@ -313,6 +333,11 @@ def test_typed_staging(first: Stage) -> None:
     assert (changed["plan"], changed["mrr_cents"]) == ("team", 8000)
     assert json.loads(first.one("searches", event_id="p14")["filters"]) == ["x", "y"]
     assert len(first.tables["webhooks"]) == 2
+
+
+def test_a_new_event_type_is_one_file(first: Stage) -> None:
+    (exported,) = first.tables["exports"]
+    assert (exported["report_id"], exported["rows"], exported["tenant"]) == ("r", 7, "acme")
 
 
 def test_sessions(first: Stage) -> None:
@@ -428,12 +453,12 @@ def test_tenant_health(first: Stage) -> None:
 def test_event_quality(first: Stage) -> None:
     row = first.one("event_quality", stream="product")
     assert row["landed_date"] == date(2026, 3, 31)
-    assert (row["landed"], row["staged"], row["duplicates_removed"]) == (17, 14, 3)
-    # all but the last day's are more than an hour late; that one by 65 minutes
-    assert (row["late"], row["late_share"]) == (14, 1.0)
+    assert (row["landed"], row["staged"], row["duplicates_removed"]) == (18, 15, 3)
+    # those of the last day are late too, by 65 minutes
+    assert (row["late"], row["late_share"]) == (15, 1.0)
     assert row["failed"] == 3
     assert json.loads(row["failed_by_reason"]) == {"not_json": 2, "contract_violation": 1}
-    assert row["failed_share"] == pytest.approx(3 / 20)
+    assert row["failed_share"] == pytest.approx(3 / 21)
     assert row["recovered_by_replay"] == 0
     # their clocks were not believed, so nobody knows whether they were late
     assert first.one("event_quality", stream="webhooks")["late"] == 0
@@ -493,7 +518,7 @@ def test_late_events_change_the_marts_of_their_days(late: Stage) -> None:
 
 def test_event_quality_sees_the_replay_and_the_copies(late: Stage) -> None:
     before = late.one("event_quality", stream="product", landed_date=date(2026, 3, 31))
-    assert (before["landed"], before["staged"], before["duplicates_removed"]) == (18, 15, 3)
+    assert (before["landed"], before["staged"], before["duplicates_removed"]) == (19, 16, 3)
     assert before["recovered_by_replay"] == 1
     after = late.one("event_quality", stream="product", landed_date=date(2026, 4, 4))
     assert (after["landed"], after["staged"], after["duplicates_removed"]) == (5, 3, 2)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,9 +11,10 @@ from typing import Any
 import pytest
 
 from minilab.events.registry import load_registry
-from tests.dbt.run_dbt import PROJECT, dbt
+from tests.dbt.run_dbt import dbt, project_with_one_more_contract
 
-ROOT = PROJECT.parent
+pytestmark = pytest.mark.xdist_group("dbt_project")
+
 MARTS = {
     "activation_funnel",
     "daily_active_tenants",
@@ -93,36 +93,9 @@ def test_names_come_from_the_environment(tmp_path: Path) -> None:
     assert {s["schema"] for s in parsed["sources"].values()} == {"acme_lab_raw"}
 
 
-def test_a_new_event_type_is_one_file_for_dbt_too(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from click.testing import CliRunner
-
-    from minilab.cli.contracts import contracts
-
-    shutil.copytree(ROOT / "contracts", tmp_path / "contracts")
-    shutil.copytree(
-        PROJECT, tmp_path / "dbt_athena", ignore=shutil.ignore_patterns("target", "logs")
-    )
-    schema = {
-        "description": "A report was exported.",
-        "type": "object",
-        "properties": {
-            "report_id": {"type": "string", "description": "The report."},
-            "rows": {"type": "integer", "description": "Rows in it."},
-        },
-        "required": ["report_id"],
-    }
-    (tmp_path / "contracts/product.report_exported.v1.json").write_text(json.dumps(schema))
-    monkeypatch.setenv("MINILAB_CONTRACTS_DIR", str(tmp_path / "contracts"))
-    load_registry.cache_clear()
-    synced = CliRunner().invoke(contracts, ["sync"])
-    load_registry.cache_clear()
-    assert synced.exit_code == 0, synced.output
-
-    result = dbt(
-        "parse", environ=os.environ, target=tmp_path / "target", project=tmp_path / "dbt_athena"
-    )
+def test_a_new_event_type_is_one_file_for_dbt_too(tmp_path: Path) -> None:
+    project = project_with_one_more_contract(tmp_path)
+    result = dbt("parse", environ=os.environ, target=tmp_path / "target", project=project)
     assert result.exit_code == 0, result.output
     models = _models(json.loads((tmp_path / "target/manifest.json").read_text()))
     columns = models["stg_product__report_exported_v1"]["columns"]
