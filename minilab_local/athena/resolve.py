@@ -176,6 +176,8 @@ class _Resolver:
         if part:
             return _partitions_table(context, table, part, unique)
         partitions = None
+        if table.parameters.get("projection.enabled", "").lower() == "true":
+            raise not_supported(f"Table {name} uses partition projection, which is not read here")
         if table.partition_keys:
             partitions = prune.partitions_left(
                 context, table, context.catalog.partitions(table), node

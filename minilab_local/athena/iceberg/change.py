@@ -11,11 +11,14 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 
+import pyarrow as pa
 from pyiceberg import expressions as ie
+from pyiceberg.conversions import from_bytes
 from pyiceberg.manifest import DataFile
 from pyiceberg.schema import Schema
 from pyiceberg.table import FileScanTask
 from pyiceberg.table import Table as IcebergTable
+from pyiceberg.types import NestedField
 from sqlglot import exp
 
 from minilab_local.athena import prune, resolve, types
@@ -110,8 +113,13 @@ class _Target:
 _PLACE = ("s.file_index AS file__", "s.file_row_number AS row__")
 
 
-def _target(context: Context, table: IcebergTable, wanted: ie.BooleanExpression) -> _Target:
-    tasks = read.plan(table, wanted)
+def _target(
+    context: Context,
+    table: IcebergTable,
+    wanted: ie.BooleanExpression,
+    keys: Sequence[_Key] = (),
+) -> _Target:
+    tasks = _with_keys(context, read.plan(table, wanted), keys)
     schema = table.schema()
     if tasks:
         sql = read.scan_sql(context, table, schema, tasks, "target_arrow__", _PLACE)
@@ -264,12 +272,13 @@ def _merge(statement: s.Merge, context: Context, table: IcebergTable) -> Change:
     for when in statement.whens:
         _check_names(when.columns, table.schema(), table)
     on = statement.on
-    wanted = _keys_filter(context, table.schema(), on, alias, source_alias, source)
+    keys = _keys(context, table.schema(), on, alias, source_alias, source)
     matched_whens = [w for w in statement.whens if w.matched]
     tree = _matched_tree(table.schema(), alias, source_alias, on, matched_whens)
     node = next(t for t in tree.find_all(exp.Table) if t.name == _TARGET)
     simple = read.filter_of(context, table.schema(), prune.predicates(node))
-    target = _target(context, table, ie.And(wanted, simple))
+    wanted = _keys_filter(context, keys)
+    target = _target(context, table, ie.And(wanted, simple), keys)
     found = _run_query(context, tree, [source, target.relation], "pairs__")
     changed = [
         *_updated(context, table.schema(), matched_whens, found),
@@ -417,17 +426,25 @@ def _inserted(
     return result
 
 
-def _keys_filter(
+@dataclass(frozen=True)
+class _Key:
+    """A column of the target that a MERGE's ON sets equal to a value of the source; the source's
+    values are in a temporary table's column ``v``."""
+
+    field: NestedField
+    values: str
+
+
+def _keys(
     context: Context,
     schema: Schema,
     on: exp.Expression,
     alias: str,
     source_alias: str,
     source: Relation,
-) -> ie.BooleanExpression:
-    """What the source's key values say of the target's files: ``ON t.key = s.expression`` means
-    that a file whose keys lie outside the source's cannot match."""
-    wanted: ie.BooleanExpression = ie.AlwaysTrue()
+) -> list[_Key]:
+    """The keys of ``ON t.key = s.expression AND …``."""
+    found = []
     for conjunct in prune.conjuncts(on):
         if not isinstance(conjunct, exp.EQ):
             continue
@@ -440,40 +457,85 @@ def _keys_filter(
                 continue
             if any(c.table.lower() != source_alias.lower() for c in columns):
                 continue
-            wanted = ie.And(wanted, _keys(context, schema, column.name, value, source))
-    return wanted
+            field = next((f for f in schema.fields if f.name == column.name.lower()), None)
+            if field is not None:
+                table = f"keys_{len(found)}__"
+                sql = _key_values(value, source)
+                context.duck.execute(
+                    f"CREATE OR REPLACE TEMP TABLE {table} AS "
+                    f"SELECT DISTINCT v FROM ({sql}) WHERE v IS NOT NULL"
+                )
+                found.append(_Key(field, table))
+    return found
 
 
-def _keys(
-    context: Context, schema: Schema, name: str, value: exp.Expression, source: Relation
-) -> ie.BooleanExpression:
-    field = next((f for f in schema.fields if f.name.lower() == name.lower()), None)
-    if field is None:
-        return ie.AlwaysTrue()
+def _key_values(value: exp.Expression, source: Relation) -> str:
     value = value.copy()
     for column in [value, *value.find_all(exp.Column)]:
         if isinstance(column, exp.Column):
             column.set("table", None)
     tree = exp.select(value.as_("v")).from_(_SOURCE)
-    sql = translate(tree, {_SOURCE: source.columns}).sql(dialect="duckdb")
-    low, high, few = context.duck.execute(
-        f"SELECT min(v), max(v), count(DISTINCT v) FROM ({sql})"
-    ).fetchall()[0]
-    if not few:
-        return ie.AlwaysFalse()
-    kind = str(field.field_type)
-    if few <= _FEW:
-        values = [
-            read.comparable(kind, r[0])
-            for r in context.duck.execute(
-                f"SELECT DISTINCT v FROM ({sql}) WHERE v IS NOT NULL"
-            ).fetchall()
-        ]
-        if None not in values:
-            return ie.In(field.name, tuple(values))
-    ends = [read.comparable(kind, v) for v in (low, high)]
-    if None in ends:
-        return ie.AlwaysTrue()
-    return ie.And(
-        ie.GreaterThanOrEqual(field.name, ends[0]), ie.LessThanOrEqual(field.name, ends[1])
-    )
+    return translate(tree, {_SOURCE: source.columns}).sql(dialect="duckdb")
+
+
+def _keys_filter(context: Context, keys: Sequence[_Key]) -> ie.BooleanExpression:
+    """What the source's key values say of the target's partitions and files, all together."""
+    wanted: ie.BooleanExpression = ie.AlwaysTrue()
+    for key in keys:
+        name, kind = key.field.name, str(key.field.field_type)
+        low, high, count = context.duck.execute(
+            f"SELECT min(v), max(v), count(*) FROM {key.values}"
+        ).fetchall()[0]
+        if not count:
+            return ie.AlwaysFalse()
+        if count <= _FEW:
+            rows = context.duck.execute(f"SELECT v FROM {key.values}").fetchall()
+            values = [read.comparable(kind, row[0]) for row in rows]
+            if None not in values:
+                wanted = ie.And(wanted, ie.In(name, tuple(values)))
+                continue
+        ends = [read.comparable(kind, value) for value in (low, high)]
+        if None not in ends:
+            wanted = ie.And(
+                wanted, ie.GreaterThanOrEqual(name, ends[0]), ie.LessThanOrEqual(name, ends[1])
+            )
+    return wanted
+
+
+_EXACT_BOUNDS = {"int": "BIGINT", "long": "BIGINT", "string": "VARCHAR"}
+
+
+def _with_keys(
+    context: Context, tasks: Sequence[FileScanTask], keys: Sequence[_Key]
+) -> list[FileScanTask]:
+    """Those files between whose least and greatest key lies a key of the source."""
+    left = list(tasks)
+    for key in keys:
+        kind = _EXACT_BOUNDS.get(str(key.field.field_type))
+        number = key.field.field_id
+        if kind is None or len(left) < 2:
+            continue
+        bounds = []
+        for position, task in enumerate(left):
+            low = (task.file.lower_bounds or {}).get(number)
+            high = (task.file.upper_bounds or {}).get(number)
+            if low is not None and high is not None:
+                ends = (from_bytes(key.field.field_type, b) for b in (low, high))
+                bounds.append((position, *ends))
+        columns = list(zip(*bounds, strict=True)) or [(), (), ()]
+        described = pa.table(
+            {
+                "position": pa.array(columns[0], pa.int64()),
+                "low": pa.array(columns[1], pa.int64() if kind == "BIGINT" else pa.string()),
+                "high": pa.array(columns[2], pa.int64() if kind == "BIGINT" else pa.string()),
+            }
+        )
+        context.duck.register("bounds__", described)
+        unmatched = context.duck.execute(
+            f"SELECT position FROM bounds__ AS b WHERE NOT EXISTS (SELECT 1 FROM {key.values} AS k "
+            f"WHERE TRY_CAST(k.v AS {kind}) BETWEEN b.low AND b.high)"
+        ).fetchall()
+        context.duck.unregister("bounds__")
+        gone = {row[0] for row in unmatched}
+        left = [t for i, t in enumerate(left) if i not in gone]
+    return left
