@@ -17,6 +17,7 @@ import os
 import random
 import resource
 import shutil
+import socket
 import statistics
 import subprocess
 import sys
@@ -29,6 +30,7 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parent
 PEERS = HERE / ".peers"
+REQUIREMENTS = HERE / "requirements-peers.txt"
 PACK = 100
 """Events in one message of the packed queue."""
 PARTITIONS = 4
@@ -404,15 +406,44 @@ def run_contender(name: str, job: dict[str, Any]) -> None:
 
 @contextmanager
 def laptop() -> Iterator[dict[str, str]]:
-    """A stack of its own, in a folder that vanishes."""
+    """A stack of its own in a folder that vanishes, and a broker that keeps its log in memory.
+
+    The laptop's broker keeps its log on the laptop's S3, and then that is what one would measure.
+    """
     from minilab_local import stack
 
     home = Path(tempfile.mkdtemp(prefix="minilab-bench-"))
     try:
-        yield stack.start(home, owner=os.getpid())
+        environment = stack.start(home, owner=os.getpid())
+        with memory_broker() as servers:
+            yield environment | {"MINILAB_KAFKA_BOOTSTRAP_SERVERS": servers}
     finally:
         stack.stop(home)
         shutil.rmtree(home, ignore_errors=True)
+
+
+@contextmanager
+def memory_broker() -> Iterator[str]:
+    """The same broker as the laptop's, with its log in memory; yields its address."""
+    from minilab_local.kafka import broker
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [
+        "--storage-engine=memory://" if part.startswith("--storage-engine") else part
+        for part in broker.command(port)
+    ]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        while not broker.answers(port):
+            if process.poll() is not None:
+                raise SystemExit(f"the broker ended with exit code {process.returncode}")
+            time.sleep(0.1)
+        yield f"127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait()
 
 
 def prepare(bus: str, scratch: Path) -> Any:

@@ -6,9 +6,7 @@ from its bytes and lengths alone.
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC
 from hashlib import blake2b
@@ -24,6 +22,7 @@ from minilab.events.failures import Reason, Violation
 from minilab.events.formats import Refused, open_message
 from minilab.events.validation import Accepted, Rejection, StreamRules
 from minilab.lake.tables import EVENTS, FAILED_EVENTS
+from minilab.landing.garbage import no_collection
 from minilab.landing.model import BatchName, Decoded, Headers, Messages
 
 _STAGE = "landing"
@@ -36,7 +35,7 @@ def decode(name: BatchName, messages: Messages, rules: StreamRules) -> Decoded:
     Deterministic: the same messages under the same name give the same rows in the same order.
     Every message ends as at least one row. Never raises because of what a message contains.
     """
-    with _no_garbage_collection():
+    with no_collection():
         opened = _open_all(messages)
         verdicts = rules.sort(opened.events)
         failures = [
@@ -83,18 +82,6 @@ class _Opened:
     decompressed: frozenset[int]
     """Messages whose events' bytes are not the bytes that came."""
     refused: list[_Failure]
-
-
-@contextmanager
-def _no_garbage_collection() -> Iterator[None]:
-    """Decoding makes very many objects and no cycles; collecting amid them only costs time."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def _open_all(messages: Messages) -> _Opened:

@@ -19,6 +19,7 @@ SQS, messages as they were received:
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -33,6 +34,7 @@ from minilab.lake.layout import failed_prefix, raw_prefix, sqs_file_name
 from minilab.landing.decode import decode
 from minilab.landing.environment import Environment
 from minilab.landing.errors import Fenced
+from minilab.landing.garbage import no_collection
 from minilab.landing.kafka import OffsetBatch
 from minilab.landing.ledger import Intent, ShardState, batch_id_of
 from minilab.landing.manifests import Manifest, OpenManifests, manifest_key, to_bytes
@@ -57,7 +59,8 @@ def land_stream(
     drain = _drain_kafka if stream.bus == "kafka" else _drain_sqs
     error = None
     try:
-        drain(env, stream, rules, limits, work)
+        with no_collection():
+            drain(env, stream, rules, limits, work)
     except MinilabError as problem:
         error = str(problem)
     return StreamSummary.of(
@@ -294,6 +297,7 @@ class _Work:
     messages: int = 0
 
     def done(self, landed: Landed) -> None:
+        gc.collect(0)  # what little there is, while collecting is off
         self.landed.append(landed)
         self.messages += landed.messages
         self.tell(f"{self.stream.name}: {self.messages:,} messages landed")
