@@ -11,6 +11,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from typing import Any
 
 
@@ -26,7 +27,8 @@ class SharedSession:
         key = (service, *sorted((name, _comparable(value)) for name, value in options.items()))
         with self._lock:
             if key not in self._clients:
-                self._clients[key] = self._session.client(service, **options)
+                # A copy, because making a client writes into its configuration.
+                self._clients[key] = self._session.client(service, **deepcopy(options))
             return self._clients[key]
 
     def __getattr__(self, name: str) -> Any:
