@@ -9,6 +9,7 @@ accepts; what it refuses is asked of the schema. So it decides nothing, it only 
 from __future__ import annotations
 
 import datetime
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any, Literal, NotRequired, Required, TypedDict
@@ -60,6 +61,10 @@ class CompiledContract:
         )
         """Decodes ``data`` to a dict of its known members, or raises: then ask ``violations``.
         None where the schema says more than a type can."""
+        self.count_members: Callable[[Any], int] = (
+            len if _is_flat(contract.schema) else count_members
+        )
+        """How many members a payload decoded so has, those of objects within it too."""
 
     def violations(self, payload: Any) -> Iterator[Violation]:
         """Every rule that a decoded payload breaks, with JSON Pointers below ``/data``."""
@@ -78,6 +83,19 @@ class CompiledContract:
 def json_pointer(*parts: str | int) -> str:
     """RFC 6901: ``("data", "a/b", 0)`` is ``/data/a~1b/0``."""
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
+
+
+def count_members(value: Any) -> int:
+    """Members of all objects in a decoded value. (As deep as its schema, so it may recurse.)"""
+    if isinstance(value, dict):
+        return len(value) + sum(map(count_members, value.values()))
+    return sum(map(count_members, value)) if isinstance(value, list) else 0
+
+
+def _is_flat(schema: Mapping[str, Any]) -> bool:
+    """Whether no object can stand inside an object of this schema (as far as types say it)."""
+    properties = schema.get("properties", {})
+    return '"object"' not in json.dumps(properties)
 
 
 def _shorten(message: str) -> str:

@@ -135,6 +135,8 @@ class StreamRules:
             if contract.decode_fast is not None
         }
 
+        self._flat = all(c.count_members is len for c in self._contracts.values())
+
     def sort(self, bodies: Sequence[bytes]) -> Sorted:
         """Tell acceptable events from others; every event ends on one side."""
         result = Sorted(Accepted.none(), [], [], [])
@@ -208,7 +210,13 @@ class StreamRules:
         payloads = [
             decoders[kind](data) for kind, data in zip(columns.types, columns.data, strict=True)
         ]
-        return sum(map(len, payloads))
+        if self._flat:
+            return sum(map(len, payloads))
+        contracts = self._contracts
+        return sum(
+            contracts[kind].count_members(payload)
+            for kind, payload in zip(columns.types, payloads, strict=True)
+        )
 
     def _envelopes(self, bodies: Sequence[bytes], columns: Accepted) -> list[bytes]:
         """The texts of these events without their payloads, which may be any JSON."""

@@ -11,12 +11,20 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import groupby
 from types import TracebackType
 from typing import Any, Self
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Message,
+    TopicPartition,
+)
 
 from minilab.bus.kafka_config import kafka_config
 from minilab.events.registry import Stream
@@ -30,6 +38,7 @@ _POLL_SECONDS = 0.05
 """A poll waits so long to fill up, whatever is there already."""
 _PROBE_AFTER_SECONDS = 2.0
 _POLL_MESSAGES = 10_000
+_partition_of: Callable[[Any], int] = Message.partition  # type: ignore[assignment]
 _OUT_OF_RANGE = (KafkaError.OFFSET_OUT_OF_RANGE, KafkaError._AUTO_OFFSET_RESET)
 _HINT = "Is the Kafka cluster up, and MINILAB_KAFKA_BOOTSTRAP_SERVERS right?"
 
@@ -211,29 +220,33 @@ class KafkaSource:
                 self._probe_silent()
 
     def _take(self, polled: list[Any]) -> Iterator[OffsetBatch]:
-        by_partition: dict[int, list[Any]] = {}
         ended: set[int] = set()
-        for message in polled:
-            error = message.error()
-            if error is None:
-                by_partition.setdefault(message.partition(), []).append(message)
-            elif error.code() == KafkaError._PARTITION_EOF:
-                ended.add(message.partition())
-            elif error.code() in _OUT_OF_RANGE:
-                self._note_out_of_range(message.partition())
-            else:
-                raise LandingError(
-                    f"Reading {self.topic}/{message.partition()} failed: {error.str()}.",
-                    hint=_HINT,
-                )
-        for partition, messages in by_partition.items():
-            yield from self._read(partition, messages)
+        if notices := [message for message in polled if message.error() is not None]:
+            polled = [message for message in polled if message.error() is None]
+            ended = self._heed(notices)
+        for partition, run in groupby(polled, key=_partition_of):
+            yield from self._read(partition, list(run))
         for partition in ended:
             yield from self._flush(partition)
             self.leave(partition)
         while self.buffered > self._limits.buffered_bytes:
             fullest = max(self._reading, key=lambda p: self._reading[p].size)
             yield from self._flush(fullest)
+
+    def _heed(self, notices: list[Any]) -> set[int]:
+        """Take note of what is no message; return the partitions that were read to their end."""
+        ended: set[int] = set()
+        for notice in notices:
+            error, partition = notice.error(), notice.partition()
+            if error.code() == KafkaError._PARTITION_EOF:
+                ended.add(partition)
+            elif error.code() in _OUT_OF_RANGE:
+                self._note_out_of_range(partition)
+            else:
+                raise LandingError(
+                    f"Reading {self.topic}/{partition} failed: {error.str()}.", hint=_HINT
+                )
+        return ended
 
     def _read(self, partition: int, messages: list[Any]) -> Iterator[OffsetBatch]:
         """Take messages of one partition, and hand out what makes a batch."""

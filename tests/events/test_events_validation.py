@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from minilab.events.failures import Reason
 from minilab.events.formats import MAX_EVENT_BYTES
-from minilab.events.registry import load_registry
+from minilab.events.registry import Contract, Registry, load_registry
 from minilab.events.validation import Accepted, Doubt, Rejection, StreamRules
 
 REGISTRY = load_registry()
@@ -379,3 +379,23 @@ def test_the_fast_road_accepts_exactly_what_judge_accepts(
 def test_no_bytes_whatever_raise(body: bytes) -> None:
     verdicts = PRODUCT.sort([body, text(event())])
     assert verdicts.accepted_at[-1:] == [1]
+
+
+def test_contracts_with_objects_inside_take_the_fast_road_too() -> None:
+    address = {"type": "object", "properties": {"city": {"type": "string"}}}
+    schema = {
+        "type": "object",
+        "properties": {
+            "user_id": {"type": "string"},
+            "home": address,
+            "others": {"type": "array", "items": address},
+        },
+    }
+    contract = Contract("product.moved.v1", "product", "moved", 1, schema)
+    rules = StreamRules(Registry(REGISTRY.streams, {contract.type: contract}), "product")
+    data = {"user_id": "u", "home": {"city": "a"}, "others": [{"city": "b"}, {}, {"city": "c"}]}
+    body = text(event(type="product.moved.v1", data=data))
+    assert takes_fast_road(body, rules)
+    twice = body.replace(b'{"city":"b"}', b'{"city":"b","city":"c"}')
+    assert not takes_fast_road(twice, rules)
+    assert judged(twice, rules).reason is Reason.DUPLICATE_KEY
