@@ -1,8 +1,21 @@
-"""When a mart, and what is made of marts, is built by itself."""
+"""When a mart, and what is made of marts, is built by itself; and when it is too old."""
 
 from __future__ import annotations
 
+from datetime import timedelta
+
+import dagster as dg
 from dagster import AutomationCondition as When
+
+STREAM_IS_FRESH = dg.FreshnessPolicy.time_window(
+    warn_window=timedelta(hours=6), fail_window=timedelta(hours=24)
+)
+"""A stream that brings nothing for so long is quiet, or its producer or our sensor is broken."""
+
+BUILT_DAILY = dg.FreshnessPolicy.cron(
+    deadline_cron="0 3 * * *", lower_bound_delta=timedelta(hours=2), timezone="UTC"
+)
+"""The daily schedule builds everything at 01:15 UTC, whatever arrived."""
 
 
 def follow_upstream() -> When:

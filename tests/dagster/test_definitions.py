@@ -102,6 +102,17 @@ def test_what_guards_the_marts_blocks(definitions: dg.Definitions) -> None:
     }
 
 
+def test_all_that_holds_data_has_a_freshness_policy(definitions: dg.Definitions) -> None:
+    lacking = {
+        name
+        for name, spec in specs(definitions).items()
+        if spec.group_name in (names.RAW, names.STAGING, names.MARTS, names.REPORTS)
+        and not spec.is_virtual
+        and spec.freshness_policy is None
+    }
+    assert lacking == {"raw/failed_events"}, "that nothing fails is good news"
+
+
 def test_sensors_and_schedules_run_from_the_start(definitions: dg.Definitions) -> None:
     repository = definitions.get_repository_def()
     running = {

@@ -10,7 +10,7 @@ from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtP
 
 from minilab.events.registry import load_registry
 from minilab_dagster import names
-from minilab_dagster.automation import define_once, follow_upstream
+from minilab_dagster.automation import BUILT_DAILY, define_once, follow_upstream
 
 _RAW_EVENTS = dg.AssetKey([names.RAW, "events"])
 
@@ -39,6 +39,7 @@ class Translator(DagsterDbtTranslator):
             owners=list(spec.owners) or [names.ANALYTICS_TEAM],
             kinds={"dbt", "athena", _storage(node)},
             automation_condition=define_once() if spec.is_virtual else follow_upstream(),
+            freshness_policy=None if spec.is_virtual else BUILT_DAILY,
         )
 
 

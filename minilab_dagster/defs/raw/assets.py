@@ -9,6 +9,7 @@ from minilab.events.registry import Stream, load_registry
 from minilab.lake.tables import EVENTS, FAILED_EVENTS
 from minilab.landing.summary import StreamSummary
 from minilab_dagster import names
+from minilab_dagster.automation import STREAM_IS_FRESH
 from minilab_dagster.columns import column_schema
 from minilab_dagster.defs.raw.partitions import HOURS, current_key, hour_of, key_of
 from minilab_dagster.platform import Platform
@@ -36,6 +37,7 @@ def _raw_asset(stream: Stream) -> dg.AssetsDefinition:
         partitions_def=HOURS,
         backfill_policy=dg.BackfillPolicy.single_run(),
         pool=names.lander_pool(stream.name),
+        freshness_policy=STREAM_IS_FRESH,
         retry_policy=_RETRY,
     )
     def raw_stream(context: dg.AssetExecutionContext, platform: Platform) -> None:
@@ -58,14 +60,14 @@ def _numbers(landed: StreamSummary, platform: Platform) -> dict[str, Any]:
     return {
         "events": landed.events,
         "failed_events": landed.failed_events,
-        "failed_by_reason": dict(landed.failed),
         "messages": landed.messages,
         "bytes": landed.bytes,
         "files": len(landed.files),
         "landing_seconds": round(landed.seconds, 3),
         "events_per_second": round(landed.events / landed.seconds, 1) if landed.seconds else 0.0,
-        "batches": sorted({Path(key).stem for key in landed.files}),
         "lag_after": platform.backlog(landed.stream).messages,
+        "failed_by_reason": dict(landed.failed),
+        "batches": sorted({Path(key).stem for key in landed.files}),
     }
 
 

@@ -6,7 +6,7 @@ import dagster as dg
 
 from minilab.lake.layout import REPORTS_PREFIX, s3_uri
 from minilab_dagster import names
-from minilab_dagster.automation import follow_upstream
+from minilab_dagster.automation import BUILT_DAILY, follow_upstream
 from minilab_dagster.platform import Platform
 
 _LATEST = f"{REPORTS_PREFIX}overview.html"
@@ -26,6 +26,7 @@ _MARTS = (
     owners=[names.ANALYTICS_TEAM],
     kinds={"html", "plotly", "s3"},
     automation_condition=follow_upstream(),
+    freshness_policy=BUILT_DAILY,
     retry_policy=dg.RetryPolicy(max_retries=2, delay=5, backoff=dg.Backoff.EXPONENTIAL),
 )
 def overview(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult[None]:
