@@ -464,7 +464,7 @@ def prepare(bus: str, scratch: Path) -> Any:
     os.environ["MINILAB_CONTRACTS_DIR"] = str(contracts)
     os.environ["MINILAB_ENV"] = f"bench-{bus}"
     os.environ["MINILAB_DATABASE_PREFIX"] = f"bench_{bus.replace('-', '_')}"
-    settings, registry = Settings.from_env(), load_registry()
+    settings, registry = Settings.from_env(), load_registry(contracts)
     provision(settings, registry)
     return settings, registry
 
@@ -497,7 +497,10 @@ def forget(settings: Any, bus: str) -> None:
     if bus != "kafka":
         sqs = aws.client("sqs", settings)
         url = sqs.get_queue_url(QueueName=settings.queue_name("product"))["QueueUrl"]
-        sqs.purge_queue(QueueUrl=url)
+        counts = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+        if any(counts[name] != "0" for name in counts if name.startswith("ApproximateNumber")):
+            time.sleep(61)  # a queue is purged at most once a minute
+            sqs.purge_queue(QueueUrl=url)
 
 
 def peers_python() -> tuple[Path | None, str]:
