@@ -15,8 +15,8 @@ def buckets(lab: Lab) -> set[str]:
 def test_a_lab_is_provisioned_under_its_own_names(lab: Lab) -> None:
     assert Settings.from_env() == lab.settings
     assert {lab.settings.lake_bucket, lab.settings.results_bucket} <= buckets(lab)
-    databases = lab.client("glue").get_databases()["DatabaseList"]
-    assert lab.settings.raw_database in {database["Name"] for database in databases}
+    database = lab.client("glue").get_database(Name=lab.settings.raw_database)["Database"]
+    assert database["Name"] == lab.settings.raw_database
     assert lab.environ["AWS_ENDPOINT_URL"] == os.environ["AWS_ENDPOINT_URL"]
     assert "AWS_PROFILE" not in lab.environ
 
