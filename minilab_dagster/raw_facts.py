@@ -11,6 +11,7 @@ from typing import Any
 import dagster as dg
 
 from minilab.events.registry import Stream
+from minilab.lake.layout import s3_uri
 from minilab_dagster import names
 from minilab_dagster.platform import Platform
 from minilab_dagster.reconcile import Batch, Landing
@@ -85,8 +86,13 @@ class RawFacts:
         )
 
 
-def recorded_landings(instance: dg.DagsterInstance, stream: str, since: datetime) -> list[Landing]:
-    """What the materializations of ``raw/<stream>`` recorded of the landings since then."""
+def recorded_landings(
+    instance: dg.DagsterInstance, stream: str, since: datetime, lake_bucket: str
+) -> list[Landing]:
+    """What the materializations of ``raw/<stream>`` recorded of the landings since then.
+
+    One Dagster instance may have landed into several lakes; only landings into this one count.
+    """
     records = instance.fetch_materializations(
         dg.AssetRecordsFilter(asset_key=names.raw_key(stream), after_timestamp=since.timestamp()),
         limit=_LANDINGS,
@@ -95,7 +101,9 @@ def recorded_landings(instance: dg.DagsterInstance, stream: str, since: datetime
     for record in records:
         materialization = record.asset_materialization
         metadata: Mapping[str, Any] = materialization.metadata if materialization else {}
-        if "batches" in metadata:
+        if "batches" not in metadata:
+            continue
+        if metadata["dagster/uri"].value.startswith(s3_uri(lake_bucket, "")):
             landings.append(
                 Landing(
                     batch_ids=frozenset(metadata["batches"].value),

@@ -12,6 +12,8 @@ import pytest
 
 from minilab.bus import open_publisher
 from minilab.lake.layout import RAW_PREFIX
+from minilab.provision import provision
+from minilab.settings import Settings
 from minilab_dagster import names
 from minilab_dagster.defs.raw.partitions import current_key, key_of
 
@@ -125,6 +127,20 @@ def test_a_lost_file_is_noticed(runs: Runs, fresh_lab: Any, stream: str, event_t
     assert not evaluation.passed
     assert evaluation.severity is dg.AssetCheckSeverity.ERROR
     assert "8 events were landed" in evaluation.description
+
+
+def test_another_lakes_landings_are_not_missed_here(
+    runs: Runs, fresh_lab: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One Dagster instance, two deployments, as with another MINILAB_ENV on one machine."""
+    send(fresh_lab, "webhooks", event(type="com.example.x"))
+    runs.land("webhooks")
+    other = f"{fresh_lab.settings.lake_bucket}-other"
+    fresh_lab.client("s3").create_bucket(Bucket=other)
+    monkeypatch.setenv("MINILAB_LAKE_BUCKET", other)
+    monkeypatch.setenv("MINILAB_DATABASE_PREFIX", f"{fresh_lab.settings.database_prefix}_other")
+    provision(Settings.from_env(), fresh_lab.registry)
+    assert runs.check("webhooks")["landed_is_acknowledged"].passed
 
 
 def test_many_failures_are_an_error_and_few_a_warning(runs: Runs, fresh_lab: Any) -> None:

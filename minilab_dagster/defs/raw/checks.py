@@ -19,7 +19,7 @@ _FAILED_ERROR_EVENTS = 100
 """A handful of failed events is no reason for an alarm, whatever their share."""
 _DUPLICATES_WARN = 0.05
 
-_SHOWN = 20
+_SHOWN = 5
 
 
 def _specs(stream: Stream) -> list[dg.AssetCheckSpec]:
@@ -72,7 +72,9 @@ def _raw_checks(stream: Stream) -> dg.AssetChecksDefinition:
     ) -> Iterator[dg.AssetCheckResult]:
         since = datetime.now(UTC) - _WINDOW
         facts = RawFacts.of(platform, stream, since)
-        landings = recorded_landings(context.instance, stream.name, since)
+        landings = recorded_landings(
+            context.instance, stream.name, since, platform.settings.lake_bucket
+        )
         results = (
             _landed_is_acknowledged(facts, shortfalls(landings, facts.batches)),
             _columns_match(platform),
