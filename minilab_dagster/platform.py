@@ -20,6 +20,7 @@ from minilab.settings import Settings
 
 if TYPE_CHECKING:
     from minilab.lake.athena import QueryResult
+    from minilab.landing.compact import CompactionSummary
     from minilab.reports.overview import Answer
 
 
@@ -55,6 +56,12 @@ class Platform(dg.ConfigurableResource):
         summary = land(self.settings, self.registry, [stream], on_progress=say)
         summary.raise_if_broken()
         return summary.of(stream)
+
+    def compact(self, say: Callable[[str], None]) -> CompactionSummary:
+        """Merge the small files of every closed hour of ``events``."""
+        from minilab.landing.compact import compact
+
+        return compact(self.settings, self.registry, on_progress=say)
 
     def backlog(self, stream: str) -> Backlog:
         """What waits on one stream's bus."""
