@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
 import socket
@@ -11,13 +10,17 @@ import sys
 import time
 import urllib.request
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
+
+import psutil
 
 from minilab.errors import MinilabError
 
 _TEMPLATE = Path(__file__).with_name("dagster.yaml")
 _START_SECONDS = 120
-_STOP_SECONDS = 20
+_STOP_SECONDS = 15
+_KILL_SECONDS = 5
 
 
 def prepare_home(state: Path) -> Path:
@@ -90,20 +93,36 @@ class DagsterDev:
         return self._process is not None and self._process.poll() is None
 
     def stop(self) -> None:
-        """Ask it to end (it then ends its own children), and insist after a while."""
+        """Ask it to end (it then ends its own children), and insist after a while.
+
+        Nothing that it started outlives it: a run that is cut off is safe to be cut off, and what
+        it was landing is landed by the next one.
+        """
         if self._process is None:
             return
-        for sent in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
-            if not self.running():
-                break
-            if sent is signal.SIGINT:
-                self._process.send_signal(sent)
-            else:
-                os.killpg(self._process.pid, sent)
-            try:
+        tree = self._tree()
+        if self.running():
+            self._process.send_signal(signal.SIGINT)
+            with suppress(subprocess.TimeoutExpired):
                 self._process.wait(_STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                continue
+        for process in tree:
+            with suppress(psutil.NoSuchProcess):
+                process.terminate()
+        _, alive = psutil.wait_procs(tree, timeout=_KILL_SECONDS)
+        for process in alive:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(alive, timeout=_KILL_SECONDS)
+        self._process.poll()
+
+    def _tree(self) -> list[psutil.Process]:
+        """It and all below it: servers, daemon and runs have sessions and groups of their own."""
+        assert self._process is not None
+        try:
+            dev = psutil.Process(self._process.pid)
+            return [*dev.children(recursive=True), dev]
+        except psutil.NoSuchProcess:
+            return []
 
     def _answers(self) -> bool:
         try:
