@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -104,14 +105,17 @@ class _Narrator:
         self._started = time.monotonic()
 
     def on_event(self, entry: Any) -> None:
-        line = self._line(entry.dagster_event) if entry.is_dagster_event else None
+        if entry.is_dagster_event:
+            line = self._line(entry.dagster_event)
+        else:
+            line = _dbt_model(entry.user_message)
         if line:
             self._say(f"{time.monotonic() - self._started:5.1f} s  {line}")
 
     def _line(self, event: dg.DagsterEvent) -> str | None:
         if event.is_step_start:
             return _STARTS.get(_stage(event.step_key))
-        if event.is_step_materialization:
+        if event.is_step_materialization and event.step_key != _DBT_STEP:
             return f"✓ {event.asset_key.to_user_string()}{_rows(event.materialization.metadata)}"
         if event.event_type_value == "ASSET_CHECK_EVALUATION":
             evaluation = event.asset_check_evaluation_data
@@ -122,6 +126,8 @@ class _Narrator:
         return None
 
 
+_DBT_STEP = "dbt_models"
+_MODEL_BUILT = re.compile(r"(?P<number>\d+) of (?P<all>\d+) OK created .* model (?P<name>\S+\.\S+)")
 _MARK = {"WARN": "!", "ERROR": "✗"}
 _STARTS = {"dbt": "building staging and marts with dbt", "report": "making the report"}
 
@@ -131,7 +137,13 @@ def _stage(step: str | None) -> str:
     name = step or ""
     if name.startswith("check_"):
         return "checks"
-    return {"dbt_models": "dbt", "reports__overview": "report"}.get(name, "land")
+    return {_DBT_STEP: "dbt", "reports__overview": "report"}.get(name, "land")
+
+
+def _dbt_model(message: str) -> str | None:
+    """A built model, from dbt's own line: Dagster hears of all models when the last one is done."""
+    found = _MODEL_BUILT.search(message)
+    return f"✓ {found['number']} of {found['all']}  {found['name']}" if found else None
 
 
 def _rows(metadata: Mapping[str, Any]) -> str:
