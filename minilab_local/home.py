@@ -24,10 +24,15 @@ def find_home(environ: Mapping[str, str] | None = None, cwd: Path | None = None)
     if named:
         return Path(named).expanduser().absolute()
     here = (cwd or Path.cwd()).absolute()
+    return (find_checkout(here) or here) / ".minilab"
+
+
+def find_checkout(here: Path) -> Path | None:
+    """The nearest folder upwards from ``here`` that holds ``workspace.yaml``."""
     for folder in (here, *here.parents):
         if (folder / "workspace.yaml").is_file():
-            return folder / ".minilab"
-    return here / ".minilab"
+            return folder
+    return None
 
 
 def run_file(home: Path) -> Path:

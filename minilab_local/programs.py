@@ -15,22 +15,22 @@ from pathlib import Path
 from typing import Any
 
 from minilab.errors import MinilabError
+from minilab_local.home import find_checkout
 
 
-def project_root(start: Path | None = None) -> Path:
-    """The nearest folder upwards that holds ``workspace.yaml``.
+def project_root() -> Path:
+    """The checkout that the current folder is in.
 
     Raises:
-        MinilabError: there is none.
+        MinilabError: it is in none.
     """
-    here = (start or Path.cwd()).resolve()
-    for folder in (here, *here.parents):
-        if (folder / "workspace.yaml").is_file():
-            return folder
-    raise MinilabError(
-        f"{here} is not inside a Mini-Lab checkout: no workspace.yaml here or above.",
-        hint="Change into the folder that you cloned, and try again.",
-    )
+    here = Path.cwd()
+    if (root := find_checkout(here)) is None:
+        raise MinilabError(
+            f"{here} is not inside a Mini-Lab checkout: no workspace.yaml here or above.",
+            hint="Change into the folder that you cloned, and try again.",
+        )
+    return root
 
 
 def environment_with(extra: Mapping[str, str]) -> dict[str, str]:
