@@ -82,7 +82,7 @@ def running_stack(steps: Steps, root: Path) -> Iterator[dict[str, str]]:
             else "starting the laptop's AWS and Kafka",
         ):
             environ = environment_with(
-                stack.environment(home) if was_running else stack.start(home)
+                stack.environment(home) if was_running else stack.start(home, owner=os.getpid())
             )
         with steps.step("provision", "making buckets, queues, topics and tables"):
             run_json(minilab("provision", "--json"), environ, cwd=root)
