@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from minilab import aws
+from minilab import aws, dynamodb
 from minilab.bus.kafka_config import kafka_config
+from minilab.dynamodb import DynamoTable
 from minilab.errors import MinilabError
 from minilab.events.registry import Registry, Stream
+from minilab.lake.layout import CLAIMS_DAYS, CLAIMS_PREFIX
 from minilab.lake.tables import TABLES, Table
 from minilab.settings import Settings
 
@@ -102,9 +104,10 @@ def resources(settings: Settings, registry: Registry) -> list[Resource]:
     """Everything a deployment needs, each after what it depends on."""
     streams = list(registry.streams.values())
     return [
-        _Bucket(settings, settings.lake_bucket),
+        _Bucket(settings, settings.lake_bucket, expire={CLAIMS_PREFIX: CLAIMS_DAYS}),
         _Bucket(settings, settings.results_bucket),
-        _LedgerTable(settings),
+        *(_DynamoTable(settings, table) for table in dynamodb.tables().values()),
+        *_ingestion_queues(settings),
         *_queues(settings, streams),
         *_topics(settings, streams),
         *(
@@ -148,9 +151,13 @@ class _Bucket(Resource):
 
     kind = "bucket"
 
-    def __init__(self, settings: Settings, name: str) -> None:
+    def __init__(
+        self, settings: Settings, name: str, *, expire: Mapping[str, int] | None = None
+    ) -> None:
+        """``expire`` maps prefixes to the days after which S3 deletes what lies below them."""
         self.name = name
         self._region = settings.region
+        self._expire = dict(expire or {})
         self._s3 = aws.client("s3", settings)
 
     def lacks(self) -> str | None:
@@ -166,7 +173,27 @@ class _Bucket(Resource):
                     "MINILAB_LAKE_BUCKET or MINILAB_RESULTS_BUCKET.",
                 ) from error
             raise
-        return None if self._is_private() else "public access is not blocked"
+        if not self._is_private():
+            return "public access is not blocked"
+        return None if self._expires() else f"does not expire {', '.join(self._expire)}"
+
+    def _expires(self) -> bool:
+        days = {
+            rule["Filter"].get("Prefix"): rule["Expiration"].get("Days")
+            for rule in self._lifecycle()
+            if rule["Status"] == "Enabled" and "Filter" in rule and "Expiration" in rule
+        }
+        return all(days.get(prefix) == wanted for prefix, wanted in self._expire.items())
+
+    def _lifecycle(self) -> list[dict[str, Any]]:
+        try:
+            answer = self._s3.get_bucket_lifecycle_configuration(Bucket=self.name)
+        except ClientError as error:
+            if _code(error) == "NoSuchLifecycleConfiguration":
+                return []
+            raise
+        rules: list[dict[str, Any]] = answer["Rules"]
+        return rules
 
     def _is_private(self) -> bool:
         try:
@@ -195,6 +222,21 @@ class _Bucket(Resource):
                 "Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]
             },
         )
+        if not self._expires():
+            ours = [
+                {
+                    "ID": f"expire-{prefix.strip('/')}",
+                    "Status": "Enabled",
+                    "Filter": {"Prefix": prefix},
+                    "Expiration": {"Days": days},
+                }
+                for prefix, days in self._expire.items()
+            ]
+            names = {rule["ID"] for rule in ours}
+            others = [rule for rule in self._lifecycle() if rule.get("ID") not in names]
+            self._s3.put_bucket_lifecycle_configuration(
+                Bucket=self.name, LifecycleConfiguration={"Rules": others + ours}
+            )
         # Last, so that a bucket without it counts as unfinished and is taken up again.
         self._s3.put_public_access_block(
             Bucket=self.name,
@@ -207,35 +249,48 @@ class _Bucket(Resource):
         )
 
 
-class _LedgerTable(Resource):
-    """The landing ledger: one item per shard and intent, written conditionally."""
+class _DynamoTable(Resource):
+    """A table of ``dynamodb_tables.json``, on demand."""
 
     kind = "table"
 
-    def __init__(self, settings: Settings) -> None:
-        self.name = settings.ledger_table
+    def __init__(self, settings: Settings, table: DynamoTable) -> None:
+        self.name = table.full_name(settings)
+        self._table = table
         self._dynamodb = aws.client("dynamodb", settings)
 
     def lacks(self) -> str | None:
         try:
-            table = self._dynamodb.describe_table(TableName=self.name)["Table"]
+            found = self._dynamodb.describe_table(TableName=self.name)["Table"]
         except ClientError as error:
             if _code(error) == "ResourceNotFoundException":
                 return "missing"
             raise
-        if table["KeySchema"] != [{"AttributeName": "shard", "KeyType": "HASH"}]:
+        if found["KeySchema"] != self._table.key_schema:
             raise ProvisionError(
-                f"DynamoDB table {self.name} exists with another key: {table['KeySchema']}.",
-                hint="It is not this deployment's ledger. Choose another MINILAB_ENV.",
+                f"DynamoDB table {self.name} exists with another key: {found['KeySchema']}.",
+                hint="It is not this deployment's table. Choose another MINILAB_ENV.",
             )
-        return None if table["TableStatus"] in ("ACTIVE", "UPDATING") else "not active yet"
+        if found["TableStatus"] not in ("ACTIVE", "UPDATING"):
+            return "not active yet"
+        return None if self._expires() else "items do not expire"
+
+    def _expires(self) -> bool:
+        if self._table.time_to_live is None:
+            return True
+        answer = self._dynamodb.describe_time_to_live(TableName=self.name)
+        description = answer["TimeToLiveDescription"]
+        return bool(description.get("AttributeName") == self._table.time_to_live)
 
     def supply(self) -> None:
         try:
             self._dynamodb.create_table(
                 TableName=self.name,
-                KeySchema=[{"AttributeName": "shard", "KeyType": "HASH"}],
-                AttributeDefinitions=[{"AttributeName": "shard", "AttributeType": "S"}],
+                KeySchema=self._table.key_schema,
+                AttributeDefinitions=[
+                    {"AttributeName": key["AttributeName"], "AttributeType": "S"}
+                    for key in self._table.key_schema
+                ],
                 BillingMode="PAY_PER_REQUEST",
             )
         except ClientError as error:
@@ -244,6 +299,22 @@ class _LedgerTable(Resource):
         self._dynamodb.get_waiter("table_exists").wait(
             TableName=self.name, WaiterConfig={"Delay": 1, "MaxAttempts": 60}
         )
+        if not self._expires():
+            self._dynamodb.update_time_to_live(
+                TableName=self.name,
+                TimeToLiveSpecification={
+                    "Enabled": True,
+                    "AttributeName": self._table.time_to_live,
+                },
+            )
+
+
+def _ingestion_queues(settings: Settings) -> Iterator[_Queue]:
+    """What lies between the API and the processor, and what neither of them could accept."""
+    dead_letters = _Queue(settings, settings.ingest_dead_letter_queue)
+    yield dead_letters
+    yield _Queue(settings, settings.ingest_queue, dead_letters)
+    yield _Queue(settings, settings.failed_queue)
 
 
 def _queues(settings: Settings, streams: list[Stream]) -> Iterator[_Queue]:
@@ -255,7 +326,11 @@ def _queues(settings: Settings, streams: list[Stream]) -> Iterator[_Queue]:
 
 
 class _Queue(Resource):
-    """A standard queue, with the dead-letter queue it redrives to (SQS API, CreateQueue)."""
+    """A queue, with the dead-letter queue that it redrives to (SQS API, CreateQueue).
+
+    A name that ends in ``.fifo`` makes it FIFO, in high-throughput mode (Developer Guide, "High
+    throughput for FIFO queues").
+    """
 
     kind = "queue"
 
@@ -283,6 +358,12 @@ class _Queue(Resource):
             "MessageRetentionPeriod": str(RETENTION_SECONDS),
             "MaximumMessageSize": str(MAX_MESSAGE_BYTES),
         }
+        if self.name.endswith(".fifo"):
+            wanted |= {
+                "FifoQueue": "true",
+                "DeduplicationScope": "messageGroup",
+                "FifoThroughputLimit": "perMessageGroupId",
+            }
         if self._dead_letters is not None:
             redrive = {
                 "deadLetterTargetArn": self._dead_letters.arn(),
@@ -316,7 +397,8 @@ class _Queue(Resource):
         if url is None:
             self._sqs.create_queue(QueueName=self.name, Attributes=self._attributes())
         else:
-            self._sqs.set_queue_attributes(QueueUrl=url, Attributes=self._attributes())
+            changeable = {k: v for k, v in self._attributes().items() if k != "FifoQueue"}
+            self._sqs.set_queue_attributes(QueueUrl=url, Attributes=changeable)
 
 
 def _comparable(attribute: str) -> Any:

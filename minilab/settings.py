@@ -35,6 +35,8 @@ class Settings:
     kafka_bootstrap_servers: str = ""
     kafka_security: str = "PLAINTEXT"
     """``PLAINTEXT``, or ``MSK_IAM`` for MSK with IAM authentication."""
+    api_url: str = ""
+    """Where the ingestion API answers, without ``/v1``; only its clients need it."""
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Settings:
@@ -65,6 +67,7 @@ class Settings:
             athena_workgroup=get("MINILAB_ATHENA_WORKGROUP") or "primary",
             kafka_bootstrap_servers=get("MINILAB_KAFKA_BOOTSTRAP_SERVERS") or "",
             kafka_security=get("MINILAB_KAFKA_SECURITY") or "PLAINTEXT",
+            api_url=(get("MINILAB_API_URL") or "").rstrip("/"),
         )
 
     # Glue databases
@@ -80,10 +83,26 @@ class Settings:
     def marts_database(self) -> str:
         return f"{self.database_prefix}_marts"
 
-    # DynamoDB
+    # DynamoDB: what tables there are is in dynamodb_tables.json; how they are called is here.
+    def table_name(self, table: str) -> str:
+        return f"minilab-{self.env}-{table}"
+
     @property
     def ledger_table(self) -> str:
-        return f"minilab-{self.env}-landing-ledger"
+        return self.table_name("landing-ledger")
+
+    # Ingestion's own queues (minilab.bus.ingest_queue, minilab.bus.failed_queue)
+    @property
+    def ingest_queue(self) -> str:
+        return f"minilab-{self.env}-ingest.fifo"
+
+    @property
+    def ingest_dead_letter_queue(self) -> str:
+        return f"minilab-{self.env}-ingest-dlq.fifo"
+
+    @property
+    def failed_queue(self) -> str:
+        return f"minilab-{self.env}-failed"
 
     # Buses: what carries a stream is in contracts/streams.yaml; how it is called is here.
     def queue_name(self, stream: str) -> str:

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-import gzip
-import re
 import threading
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from botocore.exceptions import (
@@ -21,6 +17,7 @@ from botocore.exceptions import (
 from botocore.exceptions import ConnectionError as AwsConnectionError
 
 from minilab import aws
+from minilab.bus.message import BATCH_MESSAGES, SqsEntry, sqs_entry
 from minilab.bus.publisher import (
     MAX_MESSAGE_BYTES,
     FlushOnExit,
@@ -29,30 +26,11 @@ from minilab.bus.publisher import (
 )
 from minilab.settings import Settings
 
-ENCODING_ATTRIBUTE = "content-encoding"
-"""Message attribute that says how the text of a body stands for bytes."""
-BASE64 = "base64"
-GZIP_BASE64 = "gzip+base64"
-
-_BATCH_MESSAGES = 10
 _THREADS = 6
 _BATCHES_IN_FLIGHT = 2 * _THREADS
 _ATTEMPTS = 5
 """For each batch, on top of the AWS client's own retries of each call."""
 _LONGEST_PAUSE = 5.0
-
-# SQS takes XML 1.0's characters (SendMessage, MessageBody): in UTF-8, all but these.
-_REFUSED = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]|\xef\xbf[\xbe\xbf]")
-
-
-@dataclass(frozen=True)
-class _Entry:
-    """One message as SendMessageBatch wants it."""
-
-    text: str
-    attributes: dict[str, dict[str, str]]
-    size: int
-    """Bytes that count towards SQS's limit: the body and every attribute."""
 
 
 class _Outcome(NamedTuple):
@@ -61,7 +39,7 @@ class _Outcome(NamedTuple):
     ``hopeless``: nothing that is sent to this queue will be taken.
     """
 
-    again: list[_Entry]
+    again: list[SqsEntry]
     refused: int
     why: str
     hopeless: bool = False
@@ -87,7 +65,7 @@ class SqsPublisher(FlushOnExit):
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix=f"sqs-{queue}")
         self._room = threading.BoundedSemaphore(_BATCHES_IN_FLIGHT)
         self._lock = threading.Lock()
-        self._batch: list[_Entry] = []
+        self._batch: list[SqsEntry] = []
         self._batch_size = 0
         self._failed = 0
         self._reported = 0
@@ -99,7 +77,7 @@ class SqsPublisher(FlushOnExit):
     def send(
         self, body: bytes, *, key: str | None = None, headers: Mapping[str, str] | None = None
     ) -> None:
-        entry = _entry(body, headers or {})
+        entry = sqs_entry(body, headers or {})
         if entry.size > MAX_MESSAGE_BYTES:
             raise MessageTooLargeError(entry.size, "SQS")
         if self._unreachable:
@@ -109,7 +87,7 @@ class SqsPublisher(FlushOnExit):
         self._batch.append(entry)
         self._batch_size += entry.size
         self.sent_bytes += len(body)
-        if len(self._batch) == _BATCH_MESSAGES:
+        if len(self._batch) == BATCH_MESSAGES:
             self._dispatch()
 
     def flush(self) -> None:
@@ -144,7 +122,7 @@ class SqsPublisher(FlushOnExit):
             self._room.acquire()
             self._pool.submit(self._deliver, batch)
 
-    def _deliver(self, batch: list[_Entry]) -> None:
+    def _deliver(self, batch: list[SqsEntry]) -> None:
         """Send one batch, and again what of it failed in passing. Counts, and never raises."""
         total, refused, why, hopeless = len(batch), 0, "", False
         try:
@@ -166,11 +144,8 @@ class SqsPublisher(FlushOnExit):
                 self._unreachable = self._unreachable or hopeless or bool(batch)
             self._room.release()
 
-    def _attempt(self, batch: list[_Entry]) -> _Outcome:
-        entries = [
-            {"Id": str(index), "MessageBody": entry.text, "MessageAttributes": entry.attributes}
-            for index, entry in enumerate(batch)
-        ]
+    def _attempt(self, batch: list[SqsEntry]) -> _Outcome:
+        entries = [entry.as_parameters(index) for index, entry in enumerate(batch)]
         try:
             answer = self._sqs.send_message_batch(QueueUrl=self._url, Entries=entries)
         except (BotoCoreError, ClientError) as error:
@@ -208,36 +183,3 @@ def _is_about_content(error: BotoCoreError | ClientError) -> bool:
 
 def _may_be_retried(failure: Mapping[str, Any]) -> bool:
     return not failure.get("SenderFault") or "hrottl" in failure.get("Code", "")
-
-
-def _entry(body: bytes, headers: Mapping[str, str]) -> _Entry:
-    attributes = dict(headers)
-    if text := _as_text(body):
-        size = len(body)
-    elif not body:
-        # SQS takes no empty body, in base64 neither; nothing, compressed, is something.
-        return _entry(gzip.compress(b"", mtime=0), attributes | {ENCODING_ATTRIBUTE: "gzip"})
-    else:
-        zipped = attributes.get(ENCODING_ATTRIBUTE) == "gzip"
-        attributes[ENCODING_ATTRIBUTE] = GZIP_BASE64 if zipped else BASE64
-        text = base64.b64encode(body).decode("ascii")
-        size = len(text)
-    size += sum(
-        len(name.encode()) + len(value.encode()) + len("String")
-        for name, value in attributes.items()
-    )
-    return _Entry(
-        text,
-        {name: {"DataType": "String", "StringValue": v} for name, v in attributes.items()},
-        size,
-    )
-
-
-def _as_text(body: bytes) -> str | None:
-    """The body as SQS would carry it unchanged; None if it would not."""
-    if _REFUSED.search(body):
-        return None
-    try:
-        return body.decode("utf-8")
-    except UnicodeDecodeError:
-        return None

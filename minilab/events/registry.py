@@ -24,6 +24,11 @@ _TYPE = re.compile(
 )
 _STREAM = re.compile(r"[a-z][a-z0-9-]{0,39}")
 
+UNROUTED = "unrouted"
+"""Stands for the stream where none could be told: of failed events alone."""
+_RESERVED = frozenset({UNROUTED, "failed", "ingest"})
+"""Queues and partitions of these names are not a stream's."""
+
 Bus = Literal["kafka", "sqs"]
 
 
@@ -123,6 +128,8 @@ def _read_stream(path: Path, name: str, entry: Any) -> Stream:
     where = f"{path}: stream {name!r}"
     if not isinstance(name, str) or not _STREAM.fullmatch(name):
         raise RegistryError(f"{where}: a name is lower-case letters, digits and hyphens.")
+    if name in _RESERVED or name.endswith("-dlq"):
+        raise RegistryError(f"{where}: this name is taken by the platform itself.")
     if not isinstance(entry, dict):
         raise RegistryError(f"{where} must be a mapping with bus, owner and contract.")
     unknown = entry.keys() - {"bus", "owner", "contract", "description", "partitions"}

@@ -7,8 +7,6 @@ long poll says that nothing is there.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import queue
 import threading
 import time
@@ -21,17 +19,14 @@ from typing import Any, Self
 from botocore.exceptions import BotoCoreError, ClientError
 
 from minilab import aws
+from minilab.bus.message import BATCH_MESSAGES, body_of, headers_of
 from minilab.events.registry import Stream
 from minilab.landing.errors import LandingError
 from minilab.landing.model import Limits, Messages, Shard
 from minilab.settings import Settings
 
-_CALL_MESSAGES = 10
-"""Messages in one call, which is SQS's limit."""
 _LONG_POLL_SECONDS = 1
 _ATTEMPTS = 4
-_ENCODING_ATTRIBUTE = "content-encoding"
-_BASE64_ENCODINGS = ("base64", "gzip+base64")
 
 
 @dataclass(frozen=True)
@@ -76,7 +71,7 @@ class ReceivedBatch:
     def messages(self) -> Messages:
         bodies, encoded = [], set()
         for index, message in enumerate(self.received):
-            body = _body(message)
+            body = body_of(message.text, message.attributes)
             if body is None:
                 bodies.append(message.text.encode())
             else:
@@ -86,27 +81,10 @@ class ReceivedBatch:
             bodies=bodies,
             positions=self.message_ids,
             published_ms=[r.sent_ms for r in self.received],
-            headers_of=lambda index: _headers(self.received[index], decoded=index in encoded),
+            headers_of=lambda index: headers_of(
+                self.received[index].attributes, decoded=index in encoded
+            ),
         )
-
-
-def _body(message: Received) -> bytes | None:
-    """The bytes that travelled as base64 text; None where the text is the message itself."""
-    if message.attributes.get(_ENCODING_ATTRIBUTE) not in _BASE64_ENCODINGS:
-        return None
-    try:
-        return base64.b64decode(message.text, validate=True)
-    except (binascii.Error, ValueError):
-        return None
-
-
-def _headers(message: Received, *, decoded: bool) -> Mapping[str, str]:
-    if not decoded:
-        return message.attributes
-    headers = dict(message.attributes)
-    if headers.pop(_ENCODING_ATTRIBUTE) == "gzip+base64":
-        headers[_ENCODING_ATTRIBUTE] = "gzip"
-    return headers
 
 
 @dataclass
@@ -244,7 +222,7 @@ class SqsSource:
         with aws.readable_errors(f"Receiving from queue {self.queue}"):
             answer = self._sqs.receive_message(
                 QueueUrl=self._url,
-                MaxNumberOfMessages=_CALL_MESSAGES,
+                MaxNumberOfMessages=BATCH_MESSAGES,
                 WaitTimeSeconds=wait,
                 MessageSystemAttributeNames=["SentTimestamp", "ApproximateReceiveCount"],
                 MessageAttributeNames=["All"],
@@ -266,8 +244,8 @@ class SqsSource:
         self, batch: ReceivedBatch, call: Callable[..., Any], more: Mapping[str, Any]
     ) -> list[str]:
         some = [
-            batch.received[start : start + _CALL_MESSAGES]
-            for start in range(0, len(batch.received), _CALL_MESSAGES)
+            batch.received[start : start + BATCH_MESSAGES]
+            for start in range(0, len(batch.received), BATCH_MESSAGES)
         ]
         return [
             message_id
