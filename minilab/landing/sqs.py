@@ -59,6 +59,13 @@ class ReceivedBatch:
             tuple(r for r in self.received if r.message_id in message_ids), self.received_at
         )
 
+    def split(self, count: int) -> tuple[ReceivedBatch, ReceivedBatch]:
+        """The first ``count`` messages, and the others."""
+        return (
+            ReceivedBatch(self.received[:count], self.received_at),
+            ReceivedBatch(self.received[count:], self.received_at),
+        )
+
     @property
     def message_ids(self) -> list[str]:
         return [r.message_id for r in self.received]
