@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from typing import Any
 
 import msgspec
@@ -12,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from minilab.events.envelope import are_plain_times, is_time
 from minilab.events.failures import Reason
 from minilab.events.formats import MAX_EVENT_BYTES
 from minilab.events.registry import Contract, Registry, load_registry
@@ -399,3 +402,39 @@ def test_contracts_with_objects_inside_take_the_fast_road_too() -> None:
     twice = body.replace(b'{"city":"b"}', b'{"city":"b","city":"c"}')
     assert not takes_fast_road(twice, rules)
     assert judged(twice, rules).reason is Reason.DUPLICATE_KEY
+
+
+def test_what_a_lambda_function_imports_is_light() -> None:
+    code = (
+        "import sys\n"
+        "from minilab.events.registry import load_registry\n"
+        "from minilab.events.validation import StreamRules\n"
+        f"assert StreamRules(load_registry(), 'product').sort([{text(event())!r}]).accepted_at\n"
+        "print(*(name for name in sys.modules if '.' not in name))"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(run.stdout.split())
+    assert "jsonschema_rs" in loaded
+    assert not loaded & {"pyarrow", "numpy", "pandas", "duckdb", "dagster", "boto3", "botocore"}
+
+
+FIELDS = (
+    st.integers(0, 9999).map("{:04}".format),
+    *(st.integers(0, most).map("{:02}".format) for most in (13, 32, 24, 60, 60)),
+    st.sampled_from(["", ".", ".5", ".123456", ".1234567"]),
+    st.sampled_from(["Z", "z", "", "+00:00", "-23:59", "+24:00", "+05:60", '","', "\n"]),
+)
+
+
+@given(st.lists(st.tuples(*FIELDS).map(lambda f: "{}-{}-{}T{}:{}:{}{}{}".format(*f)), max_size=2))
+@settings(max_examples=400, deadline=None)
+def test_plain_times_are_times(times: list[str]) -> None:
+    if are_plain_times(times):
+        assert all(map(is_time, times))
+
+
+def test_ordinary_times_are_plain() -> None:
+    times = ["2026-11-22T10:11:12Z", "2024-02-29T00:00:00.123456+05:30", "1999-12-31T23:59:59.9Z"]
+    assert are_plain_times(times) and are_plain_times([])
+    for odd in ("0001-01-01T00:00:00+01:00", "9999-12-31T23:59:59-01:00", "2023-02-29T00:00:00Z"):
+        assert not are_plain_times([*times, odd])
