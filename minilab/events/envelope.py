@@ -58,9 +58,16 @@ class Envelope(msgspec.Struct, gc=False, forbid_unknown_fields=True):
     dataschema: str | None = None
     data: Raw = Raw()
     data_base64: str | None = None
+    receivedat: str | None = None
+    tenantplan: str | None = None
+    tenantregion: str | None = None
+    useragent: str | None = None
 
 
-ATTRIBUTES = frozenset(Envelope.__struct_fields__) - {"data"}
+PLATFORM_ATTRIBUTES = ("receivedat", "tenantplan", "tenantregion", "useragent")
+"""Extension attributes that only the platform sets (``minilab.processing``), by name. Landing keeps
+them with the other extension attributes."""
+ATTRIBUTES = frozenset(Envelope.__struct_fields__) - {"data", *PLATFORM_ATTRIBUTES}
 REQUIRED = ("specversion", "id", "source", "type")
 
 

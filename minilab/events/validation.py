@@ -12,7 +12,7 @@ Decisions that the specifications leave open:
 - **Duplicate keys**, in the envelope or (where there is a contract) in the payload, are refused:
   parsers disagree which one counts, so what was validated would not be what is queried.
 - **NaN, Infinity**, lone surrogates and comments are not JSON.
-- **Depth** of more than 100 and **events** of more than 1 MiB are refused unparsed.
+- **Depth** of more than 100 and **events** of more than 5 MiB are refused unparsed.
 - **Payloads in ``data_base64``** break a contract, which describes JSON in ``data``.
 - **Members that a contract does not name** are as the schema says (``additionalProperties``).
 """
@@ -29,6 +29,7 @@ from msgspec import Raw
 from minilab.events.contracts import CompiledContract
 from minilab.events.envelope import (
     ATTRIBUTES,
+    PLATFORM_ATTRIBUTES,
     REQUIRED,
     Envelope,
     are_plain_times,
@@ -60,6 +61,10 @@ _WHITE_SPACE = b" \t\r\n"
 _decode = msgspec.json.Decoder(Envelope).decode
 _members = msgspec.json.Decoder(dict[str, Raw]).decode
 _value = msgspec.json.Decoder().decode
+_json = msgspec.json.encode
+
+_PlatformValues = tuple[str | None, str | None, str | None, str | None]
+_NOT_ENRICHED: _PlatformValues = (None, None, None, None)
 
 
 class Doubt(Exception):
@@ -81,6 +86,7 @@ class Accepted(NamedTuple):
     """Accepted events as columns of equal length, in their order.
 
     ``times`` are RFC 3339 texts of at most microseconds, ``data`` are JSON texts, empty if absent.
+    ``extensions`` are JSON objects of all other attributes, by name.
     """
 
     ids: list[str]
@@ -131,8 +137,15 @@ def count_keys(text: bytes) -> int:
 class StreamRules:
     """What one stream accepts."""
 
-    def __init__(self, registry: Registry, stream: str) -> None:
-        """Raises RegistryError where there is no such stream, or a contract cannot be used."""
+    def __init__(
+        self, registry: Registry, stream: str, *, max_bytes: int = MAX_EVENT_BYTES
+    ) -> None:
+        """``max_bytes`` is the size of the largest event.
+
+        Raises:
+            RegistryError: there is no such stream, or a contract cannot be used.
+        """
+        self._max_bytes = max_bytes
         self.stream = registry.stream(stream)
         self._streams_by_type = {c.type: c.stream for c in registry.contracts.values()}
         self._foreign_types = {t for t, home in self._streams_by_type.items() if home != stream}
@@ -191,9 +204,10 @@ class StreamRules:
         Raises:
             Doubt, MsgspecError, UnicodeError, KeyError or RecursionError: not all, or not surely.
         """
-        if max(map(len, bodies)) > MAX_EVENT_BYTES:
+        if max(map(len, bodies)) > self._max_bytes:
             raise Doubt
         events = [_decode(body) for body in bodies]
+        extensions, extensions_set = _platform_extensions(events)
         columns = Accepted(
             [e.id for e in events],
             [e.source for e in events],
@@ -203,7 +217,7 @@ class StreamRules:
             [e.tenant for e in events],
             [e.datacontenttype for e in events],
             [e.dataschema for e in events],
-            [None] * len(events),
+            extensions,
             [e.data for e in events],
             [e.data_base64 for e in events],
         )
@@ -216,7 +230,8 @@ class StreamRules:
         text = b"".join(texts)
         if not text.isascii():
             text.decode()
-        if count_keys(text) != _attributes_set(columns) + with_data + members:
+        attributes = _attributes_set(columns) + extensions_set
+        if count_keys(text) != attributes + with_data + members:
             raise Doubt
         return columns
 
@@ -257,7 +272,7 @@ class StreamRules:
     def judge(self, body: bytes) -> Accepted | Rejection:
         """Look at one event: an ``Accepted`` of length 1, or all that is wrong with it."""
         try:
-            members = read_members(body)
+            members = read_members(body, self._max_bytes)
         except Refused as error:
             return Rejection(error.reason, error.violations)
         data = members.pop("data", None)
@@ -348,8 +363,31 @@ def _all(rule: Callable[[str], bool], values: Iterable[str | None]) -> bool:
     return all(value is not None and rule(value) for value in values)
 
 
+def _platform_extensions(events: Sequence[Envelope]) -> tuple[list[str | None], int]:
+    """The extensions column of these events, and how many attributes stand in it.
+
+    Raises Doubt where one of them has a control character.
+    """
+    values = [(e.receivedat, e.tenantplan, e.tenantregion, e.useragent) for e in events]
+    distinct = set(values)
+    if distinct == {_NOT_ENRICHED}:
+        return [None] * len(events), 0
+    texts: dict[_PlatformValues, str | None] = {}
+    for some in distinct:
+        named = {
+            name: value
+            for name, value in zip(PLATFORM_ATTRIBUTES, some, strict=True)
+            if value is not None
+        }
+        if has_control_characters(named.values()):
+            raise Doubt
+        texts[some] = _json(named).decode() if named else None
+    unset = sum(some.count(None) for some in values)
+    return [texts[some] for some in values], len(PLATFORM_ATTRIBUTES) * len(events) - unset
+
+
 def _attributes_set(columns: Accepted) -> int:
-    """How many attributes (without ``data``) these events have together."""
+    """How many attributes (without ``data`` and extensions) these events have together."""
     size = len(columns.ids)
     optional = (
         columns.times,
@@ -378,15 +416,15 @@ def _check_utf8_and_depth(body: bytes) -> None:
         raise Doubt from None
 
 
-def read_members(body: bytes) -> dict[str, Raw]:
+def read_members(body: bytes, max_bytes: int = MAX_EVENT_BYTES) -> dict[str, Raw]:
     """The members of one event's JSON object, undecoded.
 
     Raises:
         Refused: too large, not UTF-8, too deep, not JSON, or not an object.
     """
-    if len(body) > MAX_EVENT_BYTES:
+    if len(body) > max_bytes:
         raise refused(
-            Reason.TOO_LARGE, "size", f"{len(body)} bytes; an event has at most {MAX_EVENT_BYTES}."
+            Reason.TOO_LARGE, "size", f"{len(body)} bytes; an event has at most {max_bytes}."
         )
     if not body.strip(b" \t\r\n"):
         raise refused(Reason.EMPTY_MESSAGE, "message", "There are no bytes but white space.")
@@ -453,11 +491,11 @@ def _accepted_one(
     attributes: dict[str, Any], members: dict[str, Raw], data: Raw | None
 ) -> Accepted:
     others = {
-        name: bytes(members[name]).decode()
-        for name, value in attributes.items()
+        name: _json(value) if isinstance(value, str) else bytes(members[name])
+        for name, value in sorted(attributes.items())
         if name not in ATTRIBUTES and value is not None
     }
-    text = ",".join(f'"{name}":{value}' for name, value in others.items())
+    text = ",".join(f'"{name}":{value.decode()}' for name, value in others.items())
     time = attributes.get("time")
     return Accepted(
         [attributes["id"]],

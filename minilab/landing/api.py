@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from minilab import aws
+from minilab.events.formats import MAX_ENRICHMENT_BYTES, MAX_EVENT_BYTES
 from minilab.events.registry import Registry, Stream
 from minilab.events.validation import StreamRules
 from minilab.landing.environment import Environment
@@ -33,7 +34,10 @@ def land(
     Raises:
         RegistryError: there is no such stream, or a contract cannot be used.
     """
-    rules = {name: StreamRules(registry, name) for name in streams or registry.streams}
+    rules = {
+        name: StreamRules(registry, name, max_bytes=MAX_EVENT_BYTES + MAX_ENRICHMENT_BYTES)
+        for name in streams or registry.streams
+    }
     env = environment or Environment.of(settings)
     return LandingSummary(
         tuple(

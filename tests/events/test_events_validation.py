@@ -14,11 +14,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minilab.events.envelope import are_plain_times, is_time
+from minilab.events import validation
+from minilab.events.envelope import PLATFORM_ATTRIBUTES, are_plain_times, is_time
 from minilab.events.failures import Reason
-from minilab.events.formats import MAX_EVENT_BYTES
+from minilab.events.formats import MAX_ENRICHMENT_BYTES, MAX_EVENT_BYTES
 from minilab.events.registry import Contract, Registry, load_registry
 from minilab.events.validation import Accepted, Doubt, Rejection, StreamRules
+from minilab.landing import keys
 
 REGISTRY = load_registry()
 PRODUCT = StreamRules(REGISTRY, "product")
@@ -287,6 +289,57 @@ def test_extensions_are_kept_as_one_object() -> None:
     assert json.loads(verdict.extensions[0] or "") == {"traceparent": "00-abc", "sequence": 7}
 
 
+def test_what_the_platform_adds_takes_the_fast_road() -> None:
+    bodies = [
+        text(event(**ENRICHED)),
+        json.dumps(event(**ENRICHED), indent=1).encode(),  # escapes what is not ASCII
+        text(event(useragent="", tenantplan="free")),
+        text(event()),
+    ]
+    accepted = PRODUCT.accept(bodies)
+    assert [None if e is None else json.loads(e) for e in accepted.extensions] == [
+        ENRICHED,
+        ENRICHED,
+        {"tenantplan": "free", "useragent": ""},
+        None,
+    ]
+    for index, body in enumerate(bodies):
+        verdict = PRODUCT.judge(body)
+        assert isinstance(verdict, Accepted)
+        assert verdict.extensions == [accepted.extensions[index]]
+
+
+def test_platform_attributes_are_extension_attributes_like_others() -> None:
+    for odd in ({"useragent": 7}, {"tenantplan": True}, {"receivedat": None}, {"trace": "x"}):
+        body = text(event(**(ENRICHED | odd)))
+        assert not takes_fast_road(body)
+        (kept,) = PRODUCT.sort([body]).accepted.extensions
+        assert json.loads(kept or "") == {
+            k: v for k, v in (ENRICHED | odd).items() if v is not None
+        }
+    twice = text(event(**ENRICHED))[:-1] + b',"tenantplan":"enterprise"}'
+    assert not takes_fast_road(twice) and judged(twice).reason is Reason.DUPLICATE_KEY
+    control = text(event(useragent="a\u0007"))
+    assert not takes_fast_road(control) and judged(control).reason is Reason.INVALID_ATTRIBUTE
+
+
+def test_extensions_stand_by_name_whatever_came_first() -> None:
+    for attributes in ({"b": 1, "a": "x"}, {"a": "x", "b": 1}):
+        verdict = PRODUCT.judge(text(event(**attributes)))
+        assert isinstance(verdict, Accepted) and verdict.extensions == ['{"a":"x","b":1}']
+
+
+def test_what_the_platform_adds_does_not_make_an_event_too_large() -> None:
+    landing = StreamRules(REGISTRY, "webhooks", max_bytes=MAX_EVENT_BYTES + MAX_ENRICHMENT_BYTES)
+    empty = len(text(event(type="x", data="")))
+    body = text(event(type="x", data="x" * (MAX_EVENT_BYTES - empty)))
+    assert len(body) == MAX_EVENT_BYTES and takes_fast_road(body, WEBHOOKS)
+    more = body[:-1] + b',"useragent":"x"}'
+    assert not takes_fast_road(more, WEBHOOKS)
+    assert judged(more, WEBHOOKS).reason is Reason.TOO_LARGE
+    assert takes_fast_road(more, landing) and isinstance(landing.judge(more), Accepted)
+
+
 def test_payload_text_is_kept_as_it_came() -> None:
     body = text(event()).replace(b'"/"', b'"\\u002f" ').replace(b'"path"', b' "path"')
     accepted = PRODUCT.sort([body]).accepted
@@ -347,20 +400,39 @@ ATTRIBUTES = st.sampled_from(
         "extensions",
         "trace",
         "X",
+        *PLATFORM_ATTRIBUTES,
     ]
 )
+ENRICHED = {
+    "receivedat": "2026-11-26T15:00:00.123Z",
+    "tenantplan": "team",
+    "tenantregion": "eu",
+    "useragent": 'curl/8 "quoted" \\ ü',
+}
 MUTATIONS = st.lists(
     st.tuples(ATTRIBUTES, JSON | st.just(...) | st.sampled_from(["1.0", "a b", "YQ==", '":'])),
     max_size=3,
 )
 
 
-@given(MUTATIONS, st.sampled_from([PRODUCT, BILLING, WEBHOOKS]), st.booleans(), st.data())
-@settings(max_examples=400, deadline=None)
+@given(
+    MUTATIONS,
+    st.sampled_from([PRODUCT, BILLING, WEBHOOKS]),
+    st.booleans(),
+    st.booleans(),
+    st.sampled_from([validation.count_keys, keys.count_keys]),
+    st.data(),
+)
+@settings(max_examples=600, deadline=None)
 def test_the_fast_road_accepts_exactly_what_judge_accepts(
-    mutations: list[tuple[str, Any]], rules: StreamRules, spaced: bool, data: Any
+    mutations: list[tuple[str, Any]],
+    rules: StreamRules,
+    spaced: bool,
+    enriched: bool,
+    counter: validation.KeyCounter,
+    data: Any,
 ) -> None:
-    whole = event(**dict(mutations))
+    whole = event(**(ENRICHED if enriched else {}) | dict(mutations))
     body = json.dumps(whole).encode() if spaced else text(whole)
     if data.draw(st.booleans()):  # and damaged bytes
         at = data.draw(st.integers(0, len(body)))
@@ -372,8 +444,8 @@ def test_the_fast_road_accepts_exactly_what_judge_accepts(
     verdict = rules.judge(body)
     if takes_fast_road(body, rules):
         assert isinstance(verdict, Accepted), (body, verdict)
-        assert columns(rules.accept([body])) == columns(verdict)
-    sorted_ = rules.sort([body])
+        assert columns(rules.accept([body], counter)) == columns(verdict)
+    sorted_ = rules.sort([body], counter)
     assert (sorted_.accepted_at == [0]) == isinstance(verdict, Accepted)
 
 
