@@ -63,6 +63,9 @@ _members = msgspec.json.Decoder(dict[str, Raw]).decode
 _value = msgspec.json.Decoder().decode
 _json = msgspec.json.encode
 
+_Platform = msgspec.defstruct(
+    "_Platform", [(name, str | None, None) for name in PLATFORM_ATTRIBUTES], omit_defaults=True
+)
 _PlatformValues = tuple[str | None, str | None, str | None, str | None]
 _NOT_ENRICHED: _PlatformValues = (None, None, None, None)
 
@@ -372,16 +375,12 @@ def _platform_extensions(events: Sequence[Envelope]) -> tuple[list[str | None], 
     distinct = set(values)
     if distinct == {_NOT_ENRICHED}:
         return [None] * len(events), 0
-    texts: dict[_PlatformValues, str | None] = {}
-    for some in distinct:
-        named = {
-            name: value
-            for name, value in zip(PLATFORM_ATTRIBUTES, some, strict=True)
-            if value is not None
-        }
-        if has_control_characters(named.values()):
-            raise Doubt
-        texts[some] = _json(named).decode() if named else None
+    if has_control_characters(v for some in distinct for v in some if v is not None):
+        raise Doubt
+    texts: dict[_PlatformValues, str | None] = {
+        some: _json(_Platform(*some)).decode() for some in distinct
+    }
+    texts[_NOT_ENRICHED] = None
     unset = sum(some.count(None) for some in values)
     return [texts[some] for some in values], len(PLATFORM_ATTRIBUTES) * len(events) - unset
 
