@@ -38,7 +38,16 @@ from minilab.landing.garbage import no_collection
 from minilab.landing.kafka import OffsetBatch
 from minilab.landing.ledger import Intent, ShardState, batch_id_of
 from minilab.landing.manifests import Manifest, OpenManifests, manifest_key, to_bytes
-from minilab.landing.model import BatchName, Decoded, LakeFile, Landed, Limits, LostRange, Shard
+from minilab.landing.model import (
+    BatchName,
+    Decoded,
+    Decoder,
+    LakeFile,
+    Landed,
+    Limits,
+    LostRange,
+    Shard,
+)
 from minilab.landing.ports import KafkaPort, SqsPort
 from minilab.landing.sqs import ReceivedBatch
 from minilab.landing.summary import Progress, StreamSummary
@@ -55,14 +64,8 @@ def land_stream(
     Never raises for what it meets on the way: ``StreamSummary.error`` says why it ended early.
     """
     started = time.monotonic()
-    work = _Work(stream, tell)
     drain = _drain_kafka if stream.bus == "kafka" else _drain_sqs
-    error = None
-    try:
-        with no_collection():
-            drain(env, stream, rules, limits, work)
-    except MinilabError as problem:
-        error = str(problem)
+    work = attempt(Work(stream.name, tell), lambda work: drain(env, stream, rules, limits, work))
     return StreamSummary.of(
         stream.name,
         stream.bus,
@@ -70,7 +73,7 @@ def land_stream(
         lost=work.lost,
         fenced=work.fenced,
         seconds=time.monotonic() - started,
-        error=error,
+        error=work.error,
     )
 
 
@@ -107,7 +110,7 @@ def _intent(env: Environment, shard: Shard, batch: OffsetBatch, state: ShardStat
 
 
 def _drain_kafka(
-    env: Environment, stream: Stream, rules: StreamRules, limits: Limits, work: _Work
+    env: Environment, stream: Stream, rules: StreamRules, limits: Limits, work: Work
 ) -> None:
     with env.open_kafka(stream, limits) as source:
         shards = source.shards()
@@ -130,7 +133,7 @@ def _read_and_land(
     limits: Limits,
     shards: dict[int, Shard],
     states: dict[int, ShardState],
-    work: _Work,
+    work: Work,
 ) -> None:
     """One pass: from what the ledger says to what was the logs' end when it began."""
     source.start(
@@ -169,7 +172,7 @@ def _within_log(
     partition: int,
     shard: Shard,
     state: ShardState,
-    work: _Work,
+    work: Work,
 ) -> ShardState:
     """Move a position that the broker has deleted up to where its log begins, and say so."""
     position = state.next_offset if state.intent is None else state.intent.first
@@ -196,7 +199,7 @@ def _is_durable(env: Environment, intent: Intent) -> bool:
 
 
 def _begin_anew(
-    env: Environment, shard: Shard, state: ShardState, start: int, end: int, work: _Work
+    env: Environment, shard: Shard, state: ShardState, start: int, end: int, work: Work
 ) -> ShardState:
     """The position is not in the log at all: behind its end, the topic was made anew."""
     if state.intent is not None:
@@ -222,7 +225,7 @@ def _begin_anew(
 def land_received(
     env: Environment,
     source: SqsPort,
-    rules: StreamRules,
+    decoder: Decoder,
     manifests: OpenManifests,
     batch: ReceivedBatch,
 ) -> Landed:
@@ -235,14 +238,14 @@ def land_received(
     batch_id = sqs_file_name(
         source.queue, f"{landed_at:%Y%m%dT%H%M%S%fZ}-{uuid4().hex[:12]}"
     ).removesuffix(".parquet")
-    name = BatchName(source.shard, batch_id, landed_at)
+    name = BatchName(batch.shard, batch_id, landed_at)
 
     known: set[str] = set()
     if batch.redelivered:
         known = manifests.landed_among(batch.message_ids, landed_at)
     repeated, fresh = batch.only(known), batch.without(known)
 
-    decoded = decode(name, fresh.messages(), rules)
+    decoded = decoder(name, fresh.messages())
     files = encode(decoded)
     if time.monotonic() - batch.received_at > source.visibility_seconds / 2:
         source.extend(batch)
@@ -268,39 +271,49 @@ def land_received(
 
 
 def _drain_sqs(
-    env: Environment, stream: Stream, rules: StreamRules, limits: Limits, work: _Work
+    env: Environment, stream: Stream, rules: StreamRules, limits: Limits, work: Work
 ) -> None:
     with env.open_sqs(stream, limits) as source:
-        manifests = OpenManifests(env.store, source.queue)
+        drain_queue(env, source, lambda name, messages: decode(name, messages, rules), work)
 
-        def land(batch: ReceivedBatch) -> Landed:
-            return land_received(env, source, rules, manifests, batch)
 
-        # One lane: a batch sees the manifests of the one before it. Receiving goes on meanwhile.
-        with _Lanes(land, 1) as lanes:
-            for landed in lanes.run(source.batches(), lane_of=lambda batch: 0):
-                work.done(landed)
+def drain_queue(env: Environment, source: SqsPort, decoder: Decoder, work: Work) -> None:
+    """Land what can be received from a queue.
+
+    Raises:
+        MinilabError: the queue could not be drained. What is landed stays.
+    """
+    manifests = OpenManifests(env.store, source.queue)
+
+    def land(batch: ReceivedBatch) -> Landed:
+        return land_received(env, source, decoder, manifests, batch)
+
+    # One lane: a batch sees the manifests of the one before it. Receiving goes on meanwhile.
+    with _Lanes(land, 1) as lanes:
+        for landed in lanes.run(source.batches(), lane_of=lambda batch: 0):
+            work.done(landed)
 
 
 # Both ----------------------------------------------------------------------------------------
 
 
 @dataclass
-class _Work:
-    """What was done so far on a stream."""
+class Work:
+    """What was done so far on a stream, or on a queue that is no stream's."""
 
-    stream: Stream
+    of: str
     tell: Progress
     landed: list[Landed] = field(default_factory=list)
     lost: list[LostRange] = field(default_factory=list)
     fenced: set[str] = field(default_factory=set)
     messages: int = 0
+    error: str | None = None
 
     def done(self, landed: Landed) -> None:
         gc.collect(0)  # what little there is, while collecting is off
         self.landed.append(landed)
         self.messages += landed.messages
-        self.tell(f"{self.stream.name}: {self.messages:,} messages landed")
+        self.tell(f"{self.of}: {self.messages:,} messages landed")
 
     def lose(self, gap: LostRange) -> None:
         self.lost.append(gap)
@@ -308,6 +321,16 @@ class _Work:
             f"{gap.shard}: LOST offsets {gap.first:,} to {gap.last:,}: the broker deleted them "
             "before they were landed."
         )
+
+
+def attempt(work: Work, drain: Callable[[Work], None]) -> Work:
+    """Do it as far as it goes; ``Work.error`` says why it ended early."""
+    try:
+        with no_collection():
+            drain(work)
+    except MinilabError as problem:
+        work.error = str(problem)
+    return work
 
 
 def _landed(

@@ -8,7 +8,6 @@ from datetime import datetime
 
 import pyarrow as pa
 
-from minilab.events.failures import Reason
 from minilab.events.registry import Bus
 from minilab.lake.layout import HourPartition
 
@@ -30,6 +29,8 @@ class Limits:
     """Batches decoded and written at the same time; those of one Kafka partition never are."""
     receivers: int = 4
     """Connections that receive from an SQS queue."""
+    long_poll_seconds: int = 1
+    """How long each of them waits at the end, to be sure that nothing is there; 0 is not sure."""
     silence_seconds: float = 30.0
     """How long a bus may say nothing at all, not even that it has nothing, before we give up."""
 
@@ -85,10 +86,14 @@ class Decoded:
     name: BatchName
     events: pa.Table
     failed: pa.Table
-    failed_by_reason: Mapping[Reason, int]
+    failed_by_reason: Mapping[str, int]
     messages: int
     size: int
     """Bytes of the message bodies."""
+
+
+Decoder = Callable[[BatchName, Messages], Decoded]
+"""Turns messages into rows. Deterministic; what it raises is a step that could not be done."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +115,7 @@ class Landed:
     last: int | None
     messages: int
     events: int
-    failed_by_reason: Mapping[Reason, int]
+    failed_by_reason: Mapping[str, int]
     size: int
     files: tuple[str, ...]
     repeated: int = 0
