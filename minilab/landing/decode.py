@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from msgspec import Raw
 
-from minilab.events.failures import Reason, Violation
+from minilab.events.failures import Violation
 from minilab.events.formats import Refused, open_message
 from minilab.events.validation import Accepted, Rejection, StreamRules
 from minilab.lake.tables import EVENTS, FAILED_EVENTS
@@ -47,7 +47,7 @@ def decode(name: BatchName, messages: Messages, rules: StreamRules) -> Decoded:
             ),
         ]
         failures.sort(key=lambda failure: (failure.message, failure.item))
-        by_reason: dict[Reason, int] = {}
+        by_reason: dict[str, int] = {}
         for failure in failures:
             reason = failure.rejection.reason
             by_reason[reason] = by_reason.get(reason, 0) + 1
@@ -169,7 +169,7 @@ def _failed_table(name: BatchName, messages: Messages, failures: Sequence[_Failu
             ),
             _constant(_STAGE, len(failures)),
             _strings([str(r.reason) for r in rejections]),
-            _strings([_detail(r.violations) for r in rejections]),
+            _strings([detail_of(r.violations) for r in rejections]),
             pa.array([f.body for f in failures], pa.binary()),
             _strings([msgspec.json.encode(f.headers, order="sorted").decode() for f in failures]),
             _strings([r.id for r in rejections]),
@@ -188,7 +188,8 @@ def failed_id(bus: str, shard: str, position: int | str, item: int) -> str:
     return blake2b(text.encode(), digest_size=16).hexdigest()
 
 
-def _detail(violations: Sequence[Violation]) -> str:
+def detail_of(violations: Sequence[Violation]) -> str:
+    """Every broken rule as the JSON text of the column ``detail``."""
     return msgspec.json.encode([v._asdict() for v in violations]).decode()
 
 

@@ -19,7 +19,7 @@ from minilab.landing.kafka import KafkaSource
 from minilab.landing.ledger import Ledger
 from minilab.landing.model import Limits
 from minilab.landing.ports import KafkaPort, LedgerPort, SqsPort, StorePort
-from minilab.landing.sqs import SqsSource
+from minilab.landing.sqs import Queue, SqsSource, queue_of
 from minilab.landing.store import LakeStore
 from minilab.settings import Settings
 
@@ -34,6 +34,8 @@ class Environment:
     """Make an hour visible in every raw table."""
     open_kafka: Callable[[Stream, Limits], AbstractContextManager[KafkaPort]]
     open_sqs: Callable[[Stream, Limits], AbstractContextManager[SqsPort]]
+    open_queue: Callable[[Queue, Limits], AbstractContextManager[SqsPort]]
+    """The same for a queue that is no stream's."""
 
     @classmethod
     def of(cls, settings: Settings) -> Environment:
@@ -44,7 +46,8 @@ class Environment:
             store=LakeStore(settings),
             register=cache(lambda partition: _register(settings, partition)),
             open_kafka=lambda stream, limits: KafkaSource(settings, stream, limits),
-            open_sqs=lambda stream, limits: SqsSource(settings, stream, limits),
+            open_sqs=lambda stream, limits: SqsSource(settings, queue_of(settings, stream), limits),
+            open_queue=lambda queue, limits: SqsSource(settings, queue, limits),
         )
 
 

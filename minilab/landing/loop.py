@@ -46,7 +46,6 @@ from minilab.landing.model import (
     Landed,
     Limits,
     LostRange,
-    Messages,
     Shard,
 )
 from minilab.landing.ports import KafkaPort, SqsPort
@@ -65,14 +64,8 @@ def land_stream(
     Never raises for what it meets on the way: ``StreamSummary.error`` says why it ended early.
     """
     started = time.monotonic()
-    work = _Work(stream, tell)
     drain = _drain_kafka if stream.bus == "kafka" else _drain_sqs
-    error = None
-    try:
-        with no_collection():
-            drain(env, stream, rules, limits, work)
-    except MinilabError as problem:
-        error = str(problem)
+    work = attempt(Work(stream.name, tell), lambda work: drain(env, stream, rules, limits, work))
     return StreamSummary.of(
         stream.name,
         stream.bus,
@@ -80,7 +73,7 @@ def land_stream(
         lost=work.lost,
         fenced=work.fenced,
         seconds=time.monotonic() - started,
-        error=error,
+        error=work.error,
     )
 
 
@@ -117,7 +110,7 @@ def _intent(env: Environment, shard: Shard, batch: OffsetBatch, state: ShardStat
 
 
 def _drain_kafka(
-    env: Environment, stream: Stream, rules: StreamRules, limits: Limits, work: _Work
+    env: Environment, stream: Stream, rules: StreamRules, limits: Limits, work: Work
 ) -> None:
     with env.open_kafka(stream, limits) as source:
         shards = source.shards()
@@ -140,7 +133,7 @@ def _read_and_land(
     limits: Limits,
     shards: dict[int, Shard],
     states: dict[int, ShardState],
-    work: _Work,
+    work: Work,
 ) -> None:
     """One pass: from what the ledger says to what was the logs' end when it began."""
     source.start(
@@ -179,7 +172,7 @@ def _within_log(
     partition: int,
     shard: Shard,
     state: ShardState,
-    work: _Work,
+    work: Work,
 ) -> ShardState:
     """Move a position that the broker has deleted up to where its log begins, and say so."""
     position = state.next_offset if state.intent is None else state.intent.first
@@ -206,7 +199,7 @@ def _is_durable(env: Environment, intent: Intent) -> bool:
 
 
 def _begin_anew(
-    env: Environment, shard: Shard, state: ShardState, start: int, end: int, work: _Work
+    env: Environment, shard: Shard, state: ShardState, start: int, end: int, work: Work
 ) -> ShardState:
     """The position is not in the log at all: behind its end, the topic was made anew."""
     if state.intent is not None:
@@ -260,7 +253,7 @@ def _land_first(
     batch_id = sqs_file_name(
         source.queue, f"{landed_at:%Y%m%dT%H%M%S%fZ}-{uuid4().hex[:12]}"
     ).removesuffix(".parquet")
-    name = BatchName(source.shard, batch_id, landed_at)
+    name = BatchName(batch.shard, batch_id, landed_at)
 
     known: set[str] = set()
     if batch.redelivered:
@@ -296,42 +289,49 @@ def _land_first(
 
 
 def _drain_sqs(
-    env: Environment, stream: Stream, rules: StreamRules, limits: Limits, work: _Work
+    env: Environment, stream: Stream, rules: StreamRules, limits: Limits, work: Work
 ) -> None:
     with env.open_sqs(stream, limits) as source:
-        manifests = OpenManifests(env.store, source.queue)
+        drain_queue(env, source, lambda name, messages: decode(name, messages, rules), work)
 
-        def decoder(name: BatchName, messages: Messages) -> Decoded:
-            return decode(name, messages, rules)
 
-        def land(batch: ReceivedBatch) -> Iterator[Landed]:
-            return land_received(env, source, decoder, manifests, batch)
+def drain_queue(env: Environment, source: SqsPort, decoder: Decoder, work: Work) -> None:
+    """Land what can be received from a queue.
 
-        # One lane: a batch sees the manifests of the one before it. Receiving goes on meanwhile.
-        with _Lanes(land, 1) as lanes:
-            for landed in lanes.run(source.batches(), lane_of=lambda batch: 0):
-                work.done(landed)
+    Raises:
+        MinilabError: the queue could not be drained. What is landed stays.
+    """
+    manifests = OpenManifests(env.store, source.queue)
+
+    def land(batch: ReceivedBatch) -> Iterator[Landed]:
+        return land_received(env, source, decoder, manifests, batch)
+
+    # One lane: a batch sees the manifests of the one before it. Receiving goes on meanwhile.
+    with _Lanes(land, 1) as lanes:
+        for landed in lanes.run(source.batches(), lane_of=lambda batch: 0):
+            work.done(landed)
 
 
 # Both ----------------------------------------------------------------------------------------
 
 
 @dataclass
-class _Work:
-    """What was done so far on a stream."""
+class Work:
+    """What was done so far on a stream, or on a queue that is no stream's."""
 
-    stream: Stream
+    of: str
     tell: Progress
     landed: list[Landed] = field(default_factory=list)
     lost: list[LostRange] = field(default_factory=list)
     fenced: set[str] = field(default_factory=set)
     messages: int = 0
+    error: str | None = None
 
     def done(self, landed: Landed) -> None:
         gc.collect(0)  # what little there is, while collecting is off
         self.landed.append(landed)
         self.messages += landed.messages
-        self.tell(f"{self.stream.name}: {self.messages:,} messages landed")
+        self.tell(f"{self.of}: {self.messages:,} messages landed")
 
     def lose(self, gap: LostRange) -> None:
         self.lost.append(gap)
@@ -339,6 +339,16 @@ class _Work:
             f"{gap.shard}: LOST offsets {gap.first:,} to {gap.last:,}: the broker deleted them "
             "before they were landed."
         )
+
+
+def attempt(work: Work, drain: Callable[[Work], None]) -> Work:
+    """Do it as far as it goes; ``Work.error`` says why it ended early."""
+    try:
+        with no_collection():
+            drain(work)
+    except MinilabError as problem:
+        work.error = str(problem)
+    return work
 
 
 def _landed(

@@ -8,7 +8,6 @@ from datetime import datetime
 
 import pyarrow as pa
 
-from minilab.events.failures import Reason
 from minilab.events.registry import Bus
 from minilab.lake.layout import HourPartition
 
@@ -30,6 +29,8 @@ class Limits:
     """Batches decoded and written at the same time; those of one Kafka partition never are."""
     receivers: int = 4
     """Connections that receive from an SQS queue."""
+    long_poll_seconds: int = 1
+    """How long each of them waits at the end, to be sure that nothing is there; 0 is not sure."""
     silence_seconds: float = 30.0
     """How long a bus may say nothing at all, not even that it has nothing, before we give up."""
 
@@ -85,7 +86,7 @@ class Decoded:
     name: BatchName
     events: pa.Table
     failed: pa.Table
-    failed_by_reason: Mapping[Reason, int]
+    failed_by_reason: Mapping[str, int]
     messages: int
     """Whose rows these are: the first so many of those that were to be decoded."""
     size: int
@@ -93,8 +94,9 @@ class Decoded:
 
 
 Decoder = Callable[[BatchName, Messages], Decoded]
-"""Makes rows of messages, deterministically. It may take the first ones only (at least one), where
-all of them together would be too much to hold; the others are landed as a batch of their own."""
+"""Turns messages into rows. Deterministic; what it raises is a step that could not be done. It may
+take the first messages only (at least one), where all of them together would be too much to hold:
+the others are landed as a batch of their own."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +118,7 @@ class Landed:
     last: int | None
     messages: int
     events: int
-    failed_by_reason: Mapping[Reason, int]
+    failed_by_reason: Mapping[str, int]
     size: int
     files: tuple[str, ...]
     repeated: int = 0

@@ -52,7 +52,6 @@ class SqsPort(Protocol):
     """See :class:`minilab.landing.sqs.SqsSource`."""
 
     queue: str
-    shard: Shard
     visibility_seconds: int
 
     def batches(self) -> Iterator[ReceivedBatch]: ...

@@ -163,7 +163,6 @@ class FakeSqs:
     received: list[ReceivedBatch]
     undeletable: set[str] = field(default_factory=set)
     queue: str = "queue"
-    shard: Shard = field(default_factory=lambda: Shard("billing", "sqs", "queue"))
     visibility_seconds: int = 120
 
     def batches(self) -> Iterator[ReceivedBatch]:
@@ -191,6 +190,7 @@ def environment(world: World, kafka: Any = None, sqs: Any = None) -> Environment
         register=lambda partition: world.did(f"register {partition.path}"),
         open_kafka=opened(kafka),
         open_sqs=opened(sqs),
+        open_queue=opened(sqs),
     )
 
 
@@ -208,6 +208,7 @@ def batch(*messages: tuple[str, bytes], times: int = 1) -> ReceivedBatch:
     import time
 
     return ReceivedBatch(
+        Shard("billing", "sqs", "queue"),
         tuple(
             Received(name, f"receipt-{name}", body.decode(), 1_700_000_000_000, times, {})
             for name, body in messages
