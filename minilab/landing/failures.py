@@ -155,7 +155,7 @@ def _inlets(settings: Settings, registry: Registry) -> list[_Inlet]:
     claims = Claims(settings)
 
     def filed(stream: str | None) -> str:
-        return stream if stream in registry.streams else UNROUTED
+        return stream if stream is not None and stream in registry.streams else UNROUTED
 
     def label_record(message: Received) -> Label:
         stream, claimed = _peek(_body(message))
@@ -262,9 +262,10 @@ def _read_record(message: _Message, claims: Claims) -> FailedRecord:
 
 
 def _no_record(message: _Message, why: str) -> FailedRecord:
+    reason: Reason = Reason.NOT_AN_EVENT
+    violations: tuple[Violation, ...] = (Violation("", "record", why),)
     try:
         read_members(message.body)
-        reason, violations = Reason.NOT_AN_EVENT, (Violation("", "record", why),)
     except Refused as error:
         reason, violations = error.reason, error.violations
     return FailedRecord(

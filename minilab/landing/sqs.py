@@ -210,11 +210,13 @@ class SqsSource:
                     filling.size += label.size
                 # The same message again has a newer receipt: only that one deletes it.
                 filling.received[message.message_id] = message
-            if filling.received and (
-                filling.size >= limits.batch_bytes
-                or len(filling.received) >= limits.batch_messages
-                or time.monotonic() - filling.since > self.longest_age
-            ):
+                if (
+                    filling.size >= limits.batch_bytes
+                    or len(filling.received) >= limits.batch_messages
+                ):
+                    yield from self._by_stream(filling)
+                    filling = _Filling()
+            if filling.received and time.monotonic() - filling.since > self.longest_age:
                 yield from self._by_stream(filling)
                 filling = _Filling()
         yield from self._by_stream(filling)
