@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from minilab.events.formats import MAX_ENRICHMENT_BYTES, MAX_EVENT_BYTES
 from minilab.events.registry import FAILURES, Registry, Stream
 from minilab.events.validation import StreamRules
 from minilab.landing.environment import Environment
@@ -43,7 +44,11 @@ def land(
         RegistryError: there is no such stream, or a contract cannot be used.
     """
     names = streams or [*registry.streams, FAILURES]
-    rules = {name: StreamRules(registry, name) for name in names if name != FAILURES}
+    rules = {
+        name: StreamRules(registry, name, max_bytes=MAX_EVENT_BYTES + MAX_ENRICHMENT_BYTES)
+        for name in names
+        if name != FAILURES
+    }
     env = environment or Environment.of(settings)
     limits, tell = limits or Limits(), on_progress or no_progress
 

@@ -23,6 +23,7 @@ from minilab.events.formats import Refused, open_message
 from minilab.events.validation import Accepted, Rejection, StreamRules
 from minilab.lake.tables import EVENTS, FAILED_EVENTS
 from minilab.landing.garbage import no_collection
+from minilab.landing.keys import count_keys
 from minilab.landing.model import BatchName, Decoded, Headers, Messages
 
 _STAGE = "landing"
@@ -37,7 +38,7 @@ def decode(name: BatchName, messages: Messages, rules: StreamRules) -> Decoded:
     """
     with no_collection():
         opened = _open_all(messages)
-        verdicts = rules.sort(opened.events)
+        verdicts = rules.sort(opened.events, count_keys)
         failures = [
             *opened.refused,
             *(

@@ -141,16 +141,16 @@ def _read_and_land(
         {p: s.intent.last for p, s in states.items() if s.intent is not None},
     )
 
-    def land(batch: OffsetBatch) -> tuple[int, Landed | Fenced]:
+    def land(batch: OffsetBatch) -> Iterator[tuple[int, Landed | Fenced]]:
         # Batches of one partition come here one after the other: each sees the state of the last.
         partition = batch.partition
         try:
             landed, states[partition] = land_offsets(
                 env, rules, batch, shards[partition], states[partition]
             )
+            yield partition, landed
         except Fenced as loss:
-            return partition, loss
-        return partition, landed
+            yield partition, loss
 
     fenced: set[int] = set()
     batches = (batch for batch in source.batches() if batch.partition not in fenced)
@@ -228,12 +228,27 @@ def land_received(
     decoder: Decoder,
     manifests: OpenManifests,
     batch: ReceivedBatch,
-) -> Landed:
-    """Land received messages, then delete them.
+) -> Iterator[Landed]:
+    """Land received messages, then delete them; as many batches as ``decoder`` makes of them.
 
     Raises:
-        AwsError: a step could not be done. Nothing is deleted then: the messages come again.
+        AwsError: a step could not be done. Nothing of that batch is deleted then, nor what comes
+            after it: those messages come again.
     """
+    rest: ReceivedBatch | None = batch
+    while rest is not None:
+        landed, rest = _land_first(env, source, decoder, manifests, rest)
+        yield landed
+
+
+def _land_first(
+    env: Environment,
+    source: SqsPort,
+    decoder: Decoder,
+    manifests: OpenManifests,
+    batch: ReceivedBatch,
+) -> tuple[Landed, ReceivedBatch | None]:
+    """Land what the decoder takes at once; the second is what is left to be landed."""
     landed_at = env.now()
     batch_id = sqs_file_name(
         source.queue, f"{landed_at:%Y%m%dT%H%M%S%fZ}-{uuid4().hex[:12]}"
@@ -249,6 +264,8 @@ def land_received(
     files = encode(decoded)
     if time.monotonic() - batch.received_at > source.visibility_seconds / 2:
         source.extend(batch)
+    fresh, rest = fresh.split(decoded.messages)
+    batch = batch.without(set(rest.message_ids))
     for file in files:
         env.store.put(file.key, file.content)
     manifest = Manifest(
@@ -265,9 +282,10 @@ def land_received(
         left = tuple(i for i in manifest.message_ids if i in undeleted)
         env.store.put(key, to_bytes(manifest.of_messages(left)))
     manifests.forget(known - undeleted)
-    return replace(
+    landed = replace(
         _landed(decoded, files), repeated=len(repeated.received), undeleted=len(undeleted)
     )
+    return landed, rest if rest.received else None
 
 
 def _drain_sqs(
@@ -285,7 +303,7 @@ def drain_queue(env: Environment, source: SqsPort, decoder: Decoder, work: Work)
     """
     manifests = OpenManifests(env.store, source.queue)
 
-    def land(batch: ReceivedBatch) -> Landed:
+    def land(batch: ReceivedBatch) -> Iterator[Landed]:
         return land_received(env, source, decoder, manifests, batch)
 
     # One lane: a batch sees the manifests of the one before it. Receiving goes on meanwhile.
@@ -358,10 +376,11 @@ _Outcome = TypeVar("_Outcome")
 class _Lanes(Generic[_Batch, _Outcome]):
     """Does batches on a few threads: those of one lane in order, those of different lanes at once.
 
-    At most ``workers`` batches are taken from the iterator and not done: memory stays bounded.
+    Doing one has outcomes, one after the other. At most ``workers`` batches are taken from the
+    iterator and not done: memory stays bounded.
     """
 
-    def __init__(self, do: Callable[[_Batch], _Outcome], workers: int) -> None:
+    def __init__(self, do: Callable[[_Batch], Iterator[_Outcome]], workers: int) -> None:
         self._do = do
         self._workers = workers
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="land")
@@ -375,11 +394,11 @@ class _Lanes(Generic[_Batch, _Outcome]):
     def run(
         self, batches: Iterator[_Batch], lane_of: Callable[[_Batch], int]
     ) -> Iterator[_Outcome]:
-        """The outcome of every batch, as they are done.
+        """The outcomes of every batch, as they are done.
 
         Raises what doing one raised, when those that were being done are done too.
         """
-        busy: dict[int, Future[_Outcome]] = {}
+        busy: dict[int, Future[_Done[_Outcome]]] = {}
         errors: list[BaseException] = []
         for batch in batches:
             lane = lane_of(batch)
@@ -389,24 +408,40 @@ class _Lanes(Generic[_Batch, _Outcome]):
                 yield from _results(_finished(busy), errors)
             if errors:
                 break
-            busy[lane] = self._pool.submit(self._do, batch)
+            busy[lane] = self._pool.submit(self._all_of, batch)
         while busy:
             yield from _results(_finished(busy), errors)
         if errors:
             raise errors[0]
 
+    def _all_of(self, batch: _Batch) -> _Done[_Outcome]:
+        done = _Done[_Outcome]([])
+        try:
+            for outcome in self._do(batch):
+                done.outcomes.append(outcome)
+        except BaseException as error:  # it is raised again by whoever waits for this
+            done.error = error
+        return done
 
-def _finished(busy: dict[int, Future[_Outcome]]) -> list[Future[_Outcome]]:
+
+@dataclass
+class _Done(Generic[_Outcome]):
+    outcomes: list[_Outcome]
+    error: BaseException | None = None
+    """What ended it after these."""
+
+
+def _finished(busy: dict[int, Future[_Done[_Outcome]]]) -> list[Future[_Done[_Outcome]]]:
     """Wait for at least one, and take those that are done out of ``busy``."""
     wait(busy.values(), return_when=FIRST_COMPLETED)
     return [busy.pop(lane) for lane in [lane for lane, future in busy.items() if future.done()]]
 
 
 def _results(
-    futures: Iterable[Future[_Outcome]], errors: list[BaseException]
+    futures: Iterable[Future[_Done[_Outcome]]], errors: list[BaseException]
 ) -> Iterator[_Outcome]:
     for future in futures:
-        if (error := future.exception()) is not None:
-            errors.append(error)
-        else:
-            yield future.result()
+        done = future.result()
+        if done.error is not None:
+            errors.append(done.error)
+        yield from done.outcomes

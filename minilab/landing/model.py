@@ -88,12 +88,14 @@ class Decoded:
     failed: pa.Table
     failed_by_reason: Mapping[str, int]
     messages: int
+    """Whose rows these are: the first so many of those that were to be decoded."""
     size: int
     """Bytes of the message bodies."""
 
 
 Decoder = Callable[[BatchName, Messages], Decoded]
-"""Turns messages into rows. Deterministic; what it raises is a step that could not be done."""
+"""Makes rows of messages, deterministically. It may take the first ones only (at least one), where
+all of them together would be too much to hold; the others are landed as a batch of their own."""
 
 
 @dataclass(frozen=True)

@@ -14,12 +14,14 @@ import pytest
 from minilab.aws import AwsError
 from minilab.events.registry import load_registry
 from minilab.events.validation import StreamRules
+from minilab.landing.decode import decode
 from minilab.landing.environment import Environment
 from minilab.landing.errors import Fenced
 from minilab.landing.kafka import Log, OffsetBatch
 from minilab.landing.ledger import Intent, ShardState
-from minilab.landing.loop import land_stream
-from minilab.landing.model import Limits, LostRange, Messages, Shard
+from minilab.landing.loop import land_received, land_stream
+from minilab.landing.manifests import OpenManifests
+from minilab.landing.model import BatchName, Decoded, Limits, LostRange, Messages, Shard
 from minilab.landing.sqs import Received, ReceivedBatch
 from minilab.landing.store import StoredObject
 from minilab.landing.summary import StreamSummary, no_progress
@@ -387,3 +389,27 @@ def test_a_batch_that_took_long_is_hidden_anew() -> None:
     late = replace(batch(("a", b"x")), received_at=-1e9)
     land_sqs(world, FakeSqs(world, [late]))
     assert world.steps[0] == "extend"
+
+
+def test_what_a_decoder_leaves_is_landed_as_batches_of_its_own() -> None:
+    world = World()
+    source = FakeSqs(world, [])
+    manifests = OpenManifests(world, source.queue)
+    rules = StreamRules(REGISTRY, "billing")
+
+    def two_at_once(name: BatchName, messages: Messages) -> Decoded:
+        some = Messages(messages.bodies[:2], messages.positions[:2], messages.published_ms[:2])
+        return decode(name, some, rules)
+
+    five = batch(*((name, b"x") for name in "abcde"))
+    landed = list(
+        land_received(environment(world, sqs=source), source, two_at_once, manifests, five)
+    )
+    assert [part.messages for part in landed] == [2, 2, 1]
+    assert [e for e in world.log if e.startswith("delete")] == [
+        "delete a,b",
+        "delete c,d",
+        "delete e",
+    ]
+    assert len({part.name.batch_id for part in landed}) == 3
+    assert world.steps == ["put:failed", "put:landing", "register", "delete", "remove"] * 3
