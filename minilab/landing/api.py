@@ -44,10 +44,9 @@ def land(
         RegistryError: there is no such stream, or a contract cannot be used.
     """
     names = streams or [*registry.streams, FAILURES]
+    largest = MAX_EVENT_BYTES + MAX_ENRICHMENT_BYTES
     rules = {
-        name: StreamRules(registry, name, max_bytes=MAX_EVENT_BYTES + MAX_ENRICHMENT_BYTES)
-        for name in names
-        if name != FAILURES
+        name: StreamRules(registry, name, max_bytes=largest) for name in names if name != FAILURES
     }
     env = environment or Environment.of(settings)
     limits, tell = limits or Limits(), on_progress or no_progress

@@ -190,13 +190,12 @@ def _always(stream: str, _: Received) -> str:
 
 
 def _decoder(read: _Read, limits: Limits) -> Decoder:
-    """Opens messages until their originals are a batch, however small the messages are that name
-    them."""
+    """Opens as many messages as may be held with their originals, however small they are."""
 
     def decoder(name: BatchName, messages: Messages) -> Decoded:
         records: list[FailedRecord] = []
         taken = held = 0
-        while taken < len(messages) and held < limits.batch_bytes:
+        while taken < len(messages) and held < limits.opened_bytes:
             found = read(
                 _Message(
                     name.shard.name,

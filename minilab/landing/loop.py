@@ -1,6 +1,8 @@
 """The landing loop: what is done with a batch, in the order that keeps every promise.
 
 Kafka, one contiguous range of one partition's offsets:
+    open the messages     as many as may be held; the others are the next range
+    redeem claims         large payloads take their places in their events again
     decode, encode        no effect yet
     open the intent       conditional: now only this range, under this name, can be landed next
     put the files         again and again if need be: always the same rows under the same names
@@ -10,7 +12,7 @@ Kafka, one contiguous range of one partition's offsets:
 
 SQS, messages as they were received:
     set aside             what an earlier batch landed and could not delete
-    decode, encode        no effect yet
+    open, redeem, decode, encode    as above
     put the files, then the manifest of message ids
     register the hour
     delete the messages   only now: everything they said is durable
@@ -20,6 +22,7 @@ SQS, messages as they were received:
 from __future__ import annotations
 
 import gc
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -46,9 +49,12 @@ from minilab.landing.model import (
     Landed,
     Limits,
     LostRange,
+    Messages,
     Shard,
 )
+from minilab.landing.opening import open_messages
 from minilab.landing.ports import KafkaPort, SqsPort
+from minilab.landing.redeem import redeem
 from minilab.landing.sqs import ReceivedBatch
 from minilab.landing.summary import Progress, StreamSummary
 from minilab.landing.write import encode
@@ -81,18 +87,43 @@ def land_stream(
 
 
 def land_offsets(
-    env: Environment, rules: StreamRules, batch: OffsetBatch, shard: Shard, state: ShardState
-) -> tuple[Landed, ShardState]:
-    """Land one range of offsets exactly once.
+    env: Environment,
+    rules: StreamRules,
+    limits: Limits,
+    batch: OffsetBatch,
+    shard: Shard,
+    state: ShardState,
+) -> Iterator[tuple[Landed, ShardState]]:
+    """Land a range of offsets exactly once, as the fewest ranges that may be held.
 
-    Where ``state`` has an intent, the batch is a replay of it, under the name it has.
+    Where ``state`` has an intent, the batch is a replay of it, whole and under the name it has.
 
     Raises:
         Fenced: another lander works on this partition.
         AwsError: a step could not be done. What is done stays; the intent is replayed next time.
     """
-    intent = state.intent or _intent(env, shard, batch, state)
-    decoded = decode(intent.name, batch.messages, rules)
+    done = 0
+    rest: OffsetBatch | None = batch
+    while rest is not None:
+        landed, state = _land_first_offsets(env, rules, limits, rest, shard, state)
+        yield landed, state
+        done += landed.messages
+        rest = batch.after(done)
+
+
+def _land_first_offsets(
+    env: Environment,
+    rules: StreamRules,
+    limits: Limits,
+    batch: OffsetBatch,
+    shard: Shard,
+    state: ShardState,
+) -> tuple[Landed, ShardState]:
+    """Land what may be held at once."""
+    most_bytes = limits.opened_bytes if state.intent is None else sys.maxsize
+    opened = open_messages(batch.messages, env.claims.uri_prefix, most_bytes)
+    intent = state.intent or _intent(env, shard, batch.before(len(opened.messages)), state)
+    decoded = decode(intent.name, redeem(opened, env.claims), rules)
     files = encode(decoded)
     if state.intent is None:
         env.ledger.open(intent, state)
@@ -145,10 +176,11 @@ def _read_and_land(
         # Batches of one partition come here one after the other: each sees the state of the last.
         partition = batch.partition
         try:
-            landed, states[partition] = land_offsets(
-                env, rules, batch, shards[partition], states[partition]
-            )
-            yield partition, landed
+            for landed, state in land_offsets(
+                env, rules, limits, batch, shards[partition], states[partition]
+            ):
+                states[partition] = state
+                yield partition, landed
         except Fenced as loss:
             yield partition, loss
 
@@ -248,7 +280,7 @@ def _land_first(
     manifests: OpenManifests,
     batch: ReceivedBatch,
 ) -> tuple[Landed, ReceivedBatch | None]:
-    """Land what the decoder takes at once; the second is what is left to be landed."""
+    """Land what the decoder takes at once; what is left comes back."""
     landed_at = env.now()
     batch_id = sqs_file_name(
         source.queue, f"{landed_at:%Y%m%dT%H%M%S%fZ}-{uuid4().hex[:12]}"
@@ -258,13 +290,12 @@ def _land_first(
     known: set[str] = set()
     if batch.redelivered:
         known = manifests.landed_among(batch.message_ids, landed_at)
-    repeated, fresh = batch.only(known), batch.without(known)
-
-    decoded = decoder(name, fresh.messages())
+    decoded = decoder(name, batch.without(known).messages())
     files = encode(decoded)
     if time.monotonic() - batch.received_at > source.visibility_seconds / 2:
         source.extend(batch)
-    fresh, rest = fresh.split(decoded.messages)
+        batch = replace(batch, received_at=time.monotonic())
+    fresh, rest = batch.without(known).split(decoded.messages)
     batch = batch.without(set(rest.message_ids))
     for file in files:
         env.store.put(file.key, file.content)
@@ -282,17 +313,19 @@ def _land_first(
         left = tuple(i for i in manifest.message_ids if i in undeleted)
         env.store.put(key, to_bytes(manifest.of_messages(left)))
     manifests.forget(known - undeleted)
-    landed = replace(
-        _landed(decoded, files), repeated=len(repeated.received), undeleted=len(undeleted)
-    )
+    landed = replace(_landed(decoded, files), repeated=len(known), undeleted=len(undeleted))
     return landed, rest if rest.received else None
 
 
 def _drain_sqs(
     env: Environment, stream: Stream, rules: StreamRules, limits: Limits, work: Work
 ) -> None:
+    def decoder(name: BatchName, messages: Messages) -> Decoded:
+        opened = open_messages(messages, env.claims.uri_prefix, limits.opened_bytes)
+        return decode(name, redeem(opened, env.claims), rules)
+
     with env.open_sqs(stream, limits) as source:
-        drain_queue(env, source, lambda name, messages: decode(name, messages, rules), work)
+        drain_queue(env, source, decoder, work)
 
 
 def drain_queue(env: Environment, source: SqsPort, decoder: Decoder, work: Work) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import pyarrow as pa
@@ -25,6 +25,10 @@ class Limits:
     """Age of an SQS batch's oldest message: far below the queue's visibility timeout."""
     buffered_bytes: int = 96 * 1024 * 1024
     """Message bodies read and not yet durable, over all shards of a stream."""
+    opened_bytes: int = 64 * 1024 * 1024
+    """Of events, when messages are opened and what they claim is fetched. What goes beyond becomes
+    a batch of its own; a single message may be larger (``formats.MAX_MESSAGE_BYTES``, and the same
+    again of claims)."""
     workers: int = 2
     """Batches decoded and written at the same time; those of one Kafka partition never are."""
     receivers: int = 4
@@ -54,6 +58,26 @@ class Messages:
     def size(self) -> int:
         """Bytes of all bodies."""
         return sum(map(len, self.bodies))
+
+    def first(self, count: int) -> Messages:
+        """The first so many of them."""
+        if count == len(self):
+            return self
+        return replace(
+            self,
+            bodies=self.bodies[:count],
+            positions=self.positions[:count],
+            published_ms=self.published_ms[:count],
+        )
+
+    def after(self, count: int) -> Messages:
+        """All but the first so many."""
+        return Messages(
+            self.bodies[count:],
+            self.positions[count:],
+            self.published_ms[count:],
+            lambda index: self.headers_of(count + index),
+        )
 
 
 @dataclass(frozen=True)
@@ -94,8 +118,9 @@ class Decoded:
 
 
 Decoder = Callable[[BatchName, Messages], Decoded]
-"""Makes rows of messages, deterministically. It may take the first ones only (at least one), where
-all of them together would be too much to hold; the others are landed as a batch of their own."""
+"""Turns messages into rows. Deterministic; what it raises is a step that could not be done. It may
+take the first messages only (at least one), where all of them together would be too much to hold:
+the others are landed as a batch of their own."""
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from typing import Protocol
 
 import pyarrow as pa
 
+from minilab.lake.claims import Kind
 from minilab.landing.kafka import Log, OffsetBatch
 from minilab.landing.ledger import Intent, ShardState
 from minilab.landing.model import LostRange, Shard
@@ -33,6 +34,14 @@ class StorePort(Protocol):
     def exists(self, key: str) -> bool: ...
     def list(self, prefix: str) -> Iterator[StoredObject]: ...
     def delete(self, keys: Sequence[str]) -> None: ...
+
+
+class ClaimsPort(Protocol):
+    """See :class:`minilab.lake.claims.Claims`."""
+
+    uri_prefix: str
+
+    def get(self, tenant: str, uri: str) -> tuple[Kind, bytes]: ...
 
 
 class KafkaPort(Protocol):

@@ -432,6 +432,6 @@ def test_a_batch_of_many_large_originals_stays_within_bounds(fresh_lab: Lab) -> 
     """Originals count with their size, not with that of the message that names their claim."""
     lab = fresh_lab
     report(lab, *(record(f"r{n}", body=bytes([n]) * 600_000) for n in range(9)))
-    summary = land_failures(lab.settings, lab.registry, limits=Limits(batch_bytes=1024**2))
+    summary = land_failures(lab.settings, lab.registry, limits=Limits(opened_bytes=1024**2))
     assert summary.ok and summary.failed_events == 9
     assert len(summary.files) == 5

@@ -14,6 +14,7 @@ import pytest
 from minilab.aws import AwsError
 from minilab.events.registry import load_registry
 from minilab.events.validation import StreamRules
+from minilab.lake.claims import ClaimError, Kind
 from minilab.landing.decode import decode
 from minilab.landing.environment import Environment
 from minilab.landing.errors import Fenced
@@ -22,6 +23,7 @@ from minilab.landing.ledger import Intent, ShardState
 from minilab.landing.loop import land_received, land_stream
 from minilab.landing.manifests import OpenManifests
 from minilab.landing.model import BatchName, Decoded, Limits, LostRange, Messages, Shard
+from minilab.landing.opening import open_messages
 from minilab.landing.sqs import Received, ReceivedBatch
 from minilab.landing.store import StoredObject
 from minilab.landing.summary import StreamSummary, no_progress
@@ -45,6 +47,24 @@ def event(n: int) -> bytes:
 
 
 @dataclass
+class FakeClaims:
+    """Payloads by their URIs; ``fetched`` says in which order they were asked for."""
+
+    payloads: dict[str, tuple[Kind, bytes]] = field(default_factory=dict)
+    fetched: list[str] = field(default_factory=list)
+    away: bool = False
+    uri_prefix: str = "s3://lake/claims/"
+
+    def get(self, tenant: str, uri: str) -> tuple[Kind, bytes]:
+        if self.away:
+            raise AwsError("no S3")
+        self.fetched.append(uri)
+        if not uri.startswith(f"{self.uri_prefix}{tenant}/") or uri not in self.payloads:
+            raise ClaimError(f"{uri} is not there.")
+        return self.payloads[uri]
+
+
+@dataclass
 class World:
     """Everything outside, remembered in the order in which it was touched."""
 
@@ -53,6 +73,7 @@ class World:
     states: dict[str, ShardState] = field(default_factory=dict)
     lost: list[LostRange | None] = field(default_factory=list)
     fail_at: str = ""
+    claims: FakeClaims = field(default_factory=lambda: FakeClaims())
 
     def did(self, what: str) -> None:
         if self.fail_at and what.startswith(self.fail_at):
@@ -187,6 +208,7 @@ def environment(world: World, kafka: Any = None, sqs: Any = None) -> Environment
         now=lambda: NOW,
         ledger=world,
         store=world,
+        claims=world.claims,
         register=lambda partition: world.did(f"register {partition.path}"),
         open_kafka=opened(kafka),
         open_sqs=opened(sqs),
@@ -398,8 +420,8 @@ def test_what_a_decoder_leaves_is_landed_as_batches_of_its_own() -> None:
     rules = StreamRules(REGISTRY, "billing")
 
     def two_at_once(name: BatchName, messages: Messages) -> Decoded:
-        some = Messages(messages.bodies[:2], messages.positions[:2], messages.published_ms[:2])
-        return decode(name, some, rules)
+        two = messages.first(min(2, len(messages)))
+        return decode(name, open_messages(two, "s3://", 1 << 30), rules)
 
     five = batch(*((name, b"x") for name in "abcde"))
     landed = list(
