@@ -7,6 +7,7 @@ authenticated when it came, and to nobody else.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -22,12 +23,21 @@ from minilab.events.registry import Registry
 from minilab.failed.events import FailedEvent
 from minilab.lake.claims import Claims, Kind
 from minilab.settings import Settings
+from minilab.tenants.directory import Directory
+from minilab.tenants.store import Tenants
 
 _MAX_ENVELOPE_BYTES = 64 * 1024
 """An event without its payload, as the API takes it."""
 
 Way = Literal["ingest", "bus"]
 """Through the ingest queue, or straight to the stream's bus."""
+
+
+_HOPELESS: Mapping[str, str] = {
+    Reason.RESERVED_ATTRIBUTE: "It has an attribute that only the platform sets.",
+    Reason.CONFLICT: "Another event of its source and id was accepted; it needs an id of its own.",
+}
+"""What the processor and landing do not ask again, and what no change of ours can mend."""
 
 
 class CannotReplay(MinilabError):
@@ -50,25 +60,43 @@ _text = msgspec.json.Decoder(str).decode
 _encode = msgspec.json.encode
 
 
-def make_ready(event: FailedEvent, settings: Settings, registry: Registry, claims: Claims) -> Ready:
-    """Choose the event's way, and claim what no message carries.
+class Preparation:
+    """Makes failed events ready, one after the other."""
 
-    Raises:
-        CannotReplay: it cannot go round.
-        AwsError: its payload could not be claimed now.
-    """
-    if event.reason == Reason.CLAIM_LOST and not event.body:
-        raise CannotReplay("Its original bytes are lost.")
-    if event.stage == "landing":
-        if event.shard == settings.failed_queue:
-            raise CannotReplay("It is no event, but a message of the failed queue.")
-        return Ready(event, "bus", _stream_of(event, registry), _for_bus(event, claims))
-    if event.tenant is None or not is_tenant(event.tenant):
-        raise CannotReplay("It has no tenant: nobody was authenticated who could have sent it.")
-    if event.reason == Reason.RESERVED_ATTRIBUTE:
-        raise CannotReplay("It has an attribute that only the platform sets: its producer errs.")
-    stream = _stream_of(event, registry)
-    return Ready(event, "ingest", stream, _for_ingest(event.body, event.tenant, claims))
+    def __init__(self, settings: Settings, registry: Registry) -> None:
+        self._failed_queue = settings.failed_queue
+        self._registry = registry
+        self._claims = Claims(settings)
+        self._tenants = Directory(Tenants(settings))
+
+    def ready(self, event: FailedEvent) -> Ready:
+        """Choose the event's way, and claim what no message carries.
+
+        Raises:
+            CannotReplay: it cannot go round.
+            AwsError: a payload could not be claimed, or a tenant not be looked up, now.
+        """
+        if event.reason == Reason.CLAIM_LOST and not event.body:
+            raise CannotReplay("Its original bytes are lost.")
+        if event.stage == "landing":
+            if event.shard == self._failed_queue:
+                raise CannotReplay("It is no event, but a message of the failed queue.")
+            stream = _stream_of(event, self._registry)
+            return Ready(event, "bus", stream, _for_bus(event, self._claims))
+        if event.tenant is None or not is_tenant(event.tenant):
+            raise CannotReplay("It has no tenant: nobody was authenticated who could have sent it.")
+        if event.reason in _HOPELESS:
+            raise CannotReplay(_HOPELESS[event.reason])
+        stream = _stream_of(event, self._registry)
+        if event.stage == "ingest":
+            self._check_allowed(event.tenant, stream)
+        return Ready(event, "ingest", stream, _for_ingest(event.body, event.tenant, self._claims))
+
+    def _check_allowed(self, name: str, stream: str) -> None:
+        """As the API does; what it accepted once stays accepted."""
+        tenant = self._tenants.tenant(name)
+        if tenant is None or not tenant.may_use(stream):
+            raise CannotReplay(f"The tenant {name} may not send to the stream {stream}.")
 
 
 def _stream_of(event: FailedEvent, registry: Registry) -> str:
@@ -107,7 +135,10 @@ def _with_tenant(body: bytes, tenant: str) -> bytes:
     members = _members_of(body)
     if members is None:
         return body
-    said = _value(members.get("tenant", b"null"))
+    try:
+        said = _value(members.get("tenant", b"null"))
+    except msgspec.DecodeError:  # such as a number that nothing holds
+        said = bytes(members["tenant"]).decode()
     if said is None:
         return _encode(members | {"tenant": Raw(_encode(tenant))})
     if said != tenant:

@@ -16,9 +16,8 @@ from minilab.bus import MessageTooLargeError, open_publisher
 from minilab.bus.ingest_queue import IngestMessage, IngestQueue, Origin
 from minilab.events.registry import Registry
 from minilab.failed.events import FailedEvent
-from minilab.failed.ready import CannotReplay, Ready, make_ready
+from minilab.failed.ready import CannotReplay, Preparation, Ready
 from minilab.failed.records import ReplayRecords
-from minilab.lake.claims import Claims
 from minilab.settings import Settings
 
 _AT_A_TIME = 500
@@ -70,7 +69,7 @@ class _Replay:
 
     def __post_init__(self) -> None:
         self._records = ReplayRecords(self.settings)
-        self._claims = Claims(self.settings)
+        self._preparation = Preparation(self.settings, self.registry)
 
     def send(self, events: Sequence[FailedEvent]) -> None:
         ready = [item for event in events if (item := self._begin(event)) is not None]
@@ -84,7 +83,7 @@ class _Replay:
             self.skipped.append(event.failed_id)
             return None
         try:
-            return make_ready(event, self.settings, self.registry, self._claims)
+            return self._preparation.ready(event)
         except CannotReplay as problem:
             self._refuse(event, problem.message)
             return None

@@ -121,6 +121,7 @@ def test_what_failed_at_the_api_is_listed_by_stage_and_tenant(
     assert "globex" in shown.stdout and "ingest" in shown.stdout
     assert run("failed", "list", "--stage", "nowhere").exit_code == 2
 
+    answer("tenants", "create", "globex")
     dry = run("failed", "replay", "--tenant", "globex", "--dry-run")
     assert dry.exit_code == 0 and "1 failed events would be sent again" in dry.output
     assert answer("failed", "replay", refused, "--yes") == {

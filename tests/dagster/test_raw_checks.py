@@ -221,10 +221,8 @@ def test_a_lost_file_of_failed_events_is_noticed(runs: Runs, fresh_lab: Any) -> 
     assert evaluation.passed
     assert evaluation.description == "3 failed events in 2 batches, all accounted for"
     s3, bucket = fresh_lab.client("s3"), fresh_lab.settings.lake_bucket
-    (lost,) = s3.list_objects_v2(Bucket=bucket, Prefix=f"{FAILED_PREFIX}stream=product/")[
-        "Contents"
-    ]
-    s3.delete_object(Bucket=bucket, Key=lost["Key"])
+    listed = s3.list_objects_v2(Bucket=bucket, Prefix=f"{FAILED_PREFIX}stream=product/")
+    s3.delete_object(Bucket=bucket, Key=listed["Contents"][0]["Key"])
     evaluation = runs.check("failed_events")["landed_is_acknowledged"]
     assert not evaluation.passed
     assert evaluation.severity is dg.AssetCheckSeverity.ERROR

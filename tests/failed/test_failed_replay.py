@@ -16,6 +16,8 @@ from minilab.events.registry import UNROUTED
 from minilab.failed import FailedEvent, replay
 from minilab.lake.claims import Claims
 from minilab.landing import land
+from minilab.tenants.model import ALL_STREAMS, ApiKey, Tenant
+from minilab.tenants.store import Tenants
 
 if TYPE_CHECKING:
     from conftest import Lab
@@ -34,6 +36,18 @@ def event(**changes: Any) -> bytes:
     }
     kept = {name: value for name, value in (whole | changes).items() if value is not ...}
     return json.dumps(kept).encode()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def tenants(lab: Lab) -> None:
+    create(lab, "acme", ALL_STREAMS)
+    create(lab, "narrow", "billing")
+
+
+def create(lab: Lab, name: str, *streams: str) -> None:
+    tenant = Tenant(name, "free", "eu", "active", streams, 10, "2026-01-01T00:00:00.000Z")
+    key = ApiKey(f"key-{name}", name, "0" * 64, "2026-01-01T00:00:00.000Z")
+    Tenants(lab.settings).create(tenant, key)
 
 
 @pytest.fixture
@@ -166,6 +180,11 @@ def test_another_tenants_event_is_refused(lab: Lab, failed: Any, ingested: Any) 
         ({"stream": UNROUTED, "type": "product.no_such.v1"}, "product.no_such.v1"),
         ({"stream": "abolished", "type": "x"}, "no stream"),
         ({"reason": "reserved_attribute"}, "only the platform sets"),
+        ({"reason": "conflict"}, "id of its own"),
+        ({"tenant": "narrow", "reason": "forbidden_stream"}, "may not send to the stream product"),
+        ({"tenant": "narrow", "stream": UNROUTED, "reason": "unknown_type"}, "may not send"),
+        ({"tenant": "nobody"}, "may not send"),
+        ({"body": event(tenant="N").replace(b'"N"', b"1" * 9999)}, "1111"),
         ({"reason": "claim_lost", "body": b""}, "lost"),
         ({"stage": "landing", "reason": "claim_lost", "body": b""}, "lost"),
         ({"stage": "landing", "stream": UNROUTED, "type": None}, "no stream"),
@@ -192,6 +211,20 @@ def test_a_message_of_the_failed_queue_that_was_no_record_is_no_event(
 ) -> None:
     stray = failed(stage="landing", bus="sqs", shard=lab.settings.failed_queue, body=b"?")
     assert "failed queue" in replay(lab.settings, lab.registry, [stray]).refused[stray.failed_id]
+
+
+def test_what_was_accepted_once_stays_accepted(lab: Lab, failed: Any, ingested: Any) -> None:
+    body = event(tenant="narrow")
+    accepted = failed(stage="processing", tenant="narrow", body=body)
+    assert len(replay(lab.settings, lab.registry, [accepted]).replayed) == 1
+    assert [origin.tenant for origin, *_ in ingested()] == ["narrow"]
+
+
+def test_a_tenant_that_may_send_there_now(lab: Lab, failed: Any, ingested: Any) -> None:
+    body = event(tenant="narrow", type="billing.invoice_paid.v1")
+    allowed = failed(tenant="narrow", stream="billing", reason="forbidden_stream", body=body)
+    assert len(replay(lab.settings, lab.registry, [allowed]).replayed) == 1
+    assert [origin.stream for origin, *_ in ingested()] == ["billing"]
 
 
 def test_a_type_that_got_a_contract_tells_the_stream(lab: Lab, failed: Any, ingested: Any) -> None:
@@ -253,6 +286,7 @@ def test_without_an_ingest_queue_all_are_refused_and_none_is_recorded(
     fresh_lab: Lab, failed: Any
 ) -> None:
     lab = fresh_lab
+    create(lab, "acme", ALL_STREAMS)
     sqs, queue = lab.client("sqs"), lab.settings.ingest_queue
     sqs.delete_queue(QueueUrl=sqs.get_queue_url(QueueName=queue)["QueueUrl"])
     event_ = failed()
