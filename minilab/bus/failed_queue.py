@@ -15,13 +15,18 @@ from typing import Any, Literal
 import msgspec
 
 from minilab import aws
-from minilab.bus.message import SqsEntry, SqsSender, calls, sqs_entry
+from minilab.bus.message import SqsEntry, SqsSender, as_sqs_json, calls, sqs_entry
+from minilab.events.envelope import is_tenant
 from minilab.events.failures import Violation
 from minilab.lake.claims import Claims
 from minilab.settings import Settings
 
 _MAX_INLINE_BODY = 512 * 1024
 """Of original bytes: as base64, with what else a record holds, they fit into a message."""
+_MAX_VIOLATIONS = 128 * 1024
+"""Of all violations as JSON in a record; the rest is only counted."""
+_MAX_TEXT = 2048
+"""Characters of an attribute or of a violation's message; the original bytes hold all of it."""
 
 Stage = Literal["ingest", "processing", "landing"]
 
@@ -83,12 +88,15 @@ def encode(record: FailedRecord, claims: Claims) -> bytes:
         AwsError: the claim could not be stored.
     """
     plain = {name: getattr(record, name) for name in _SHARED}
-    plain["violations"] = [tuple(v) for v in record.violations]
-    plain["headers"] = dict(record.headers)
+    plain |= {name: _text(plain[name]) for name in ("id", "source", "type", "tenant")}
+    plain["violations"] = _violations(record.violations)
+    plain["headers"] = {_text(name): _text(value) for name, value in record.headers.items()}
     if len(record.body) > _MAX_INLINE_BODY:
-        uri = claims.put(_claimant(record.tenant), record.body, "bytes")
-        return msgspec.json.encode(_Wire(**plain, body_ref=uri))
-    return msgspec.json.encode(_Wire(**plain, body=b64encode(record.body).decode()))
+        uri = claims.put(_claimant(plain["tenant"]), record.body, "bytes")
+        wire = _Wire(**plain, body_ref=uri)
+    else:
+        wire = _Wire(**plain, body=b64encode(record.body).decode())
+    return as_sqs_json(msgspec.json.encode(wire))
 
 
 def decode(message: bytes, claims: Claims) -> FailedRecord:
@@ -124,7 +132,30 @@ _SHARED = tuple(name for name in _Wire.__struct_fields__ if name not in ("body",
 
 
 def _claimant(tenant: str | None) -> str:
-    return tenant or "_"
+    """Whose claim a body is: a claim's key begins with it, so not just anything that was said."""
+    return tenant if tenant and is_tenant(tenant) else "_"
+
+
+def _text(value: str | None) -> str | None:
+    """A text that UTF-8 can hold, and a message: without lone surrogates, and not without end."""
+    if value is None:
+        return None
+    value = value if len(value) <= _MAX_TEXT else value[:_MAX_TEXT] + "…"
+    return value.encode(errors="surrogatepass").decode(errors="replace")
+
+
+def _violations(violations: Sequence[Violation]) -> list[tuple[str | None, ...]]:
+    """As many as there is room for, and how many more there were."""
+    kept: list[tuple[str | None, ...]] = []
+    room = _MAX_VIOLATIONS
+    for violation in violations:
+        texts = tuple(map(_text, violation))
+        room -= len(msgspec.json.encode(texts))
+        if room < 0:
+            more = len(violations) - len(kept)
+            return [*kept, ("", "and-more", f"{more:,} more rules were broken.")]
+        kept.append(texts)
+    return kept
 
 
 class FailedQueue:

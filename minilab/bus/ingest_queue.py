@@ -16,13 +16,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from minilab import aws
-from minilab.bus.message import SqsEntry, SqsSender, calls, sqs_entry
+from minilab.bus.message import SqsEntry, SqsSender, as_sqs_json, calls, sqs_entry
 from minilab.bus.publisher import CLOUDEVENT, CLOUDEVENTS_BATCH, MAX_MESSAGE_BYTES, pack
 from minilab.settings import Settings
 
 MAX_INLINE_BYTES = MAX_MESSAGE_BYTES - 16 * 1024
-"""The largest event that travels in a message: attributes and what the processor adds find room.
-A larger one's payload is claimed (``minilab.lake.claims``)."""
+"""The largest event (``size_in_message``) that travels in a message: attributes and what the
+processor adds find room. A larger one's payload is claimed (``minilab.lake.claims``)."""
+_ROOM = MAX_INLINE_BYTES - 1
+"""For events with a comma each; a batch's brackets are one byte more than its commas."""
 _MAX_USER_AGENT = 256
 
 
@@ -67,7 +69,7 @@ class IngestMessage:
 
     origin: Origin
     events: tuple[bytes, ...]
-    """Each a CloudEvent in JSON, none larger than ``MAX_INLINE_BYTES``."""
+    """Each a CloudEvent in JSON; together within what ``in_messages`` puts into one message."""
     deduplication_id: str
     """At most 128 letters, digits and punctuation: the same for the same events."""
 
@@ -77,17 +79,26 @@ class IngestMessage:
             "content-type": CLOUDEVENT if single else CLOUDEVENTS_BATCH,
             **self.origin.as_attributes(),
         }
-        return sqs_entry(self.events[0] if single else pack(self.events), headers)
+        return sqs_entry(as_sqs_json(self.events[0] if single else pack(self.events)), headers)
+
+
+def size_in_message(event: bytes) -> int:
+    """Bytes that an event takes in a message: more than it has where SQS wants escapes."""
+    return len(as_sqs_json(event))
 
 
 def in_messages(sizes: Iterable[int]) -> Iterator[list[int]]:
-    """Indexes of events by message: in order, none over ``MAX_INLINE_BYTES`` with its brackets."""
+    """Indexes of events by message: in order, none over ``MAX_INLINE_BYTES`` with its brackets.
+
+    ``sizes`` are those that ``size_in_message`` gives. An event that is larger by itself gets a
+    message of its own.
+    """
     message: list[int] = []
-    room = MAX_INLINE_BYTES
+    room = _ROOM
     for index, size in enumerate(sizes):
         if message and size + 1 > room:
             yield message
-            message, room = [], MAX_INLINE_BYTES
+            message, room = [], _ROOM
         message.append(index)
         room -= size + 1
     if message:

@@ -24,6 +24,8 @@ BATCH_MESSAGES = 10
 
 # SQS takes XML 1.0's characters (SendMessage, MessageBody): in UTF-8, all but these.
 _REFUSED = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]|\xef\xbf[\xbe\xbf]")
+_NONCHARACTER = re.compile(rb"\xef\xbf([\xbe\xbf])")
+_ESCAPES = {b"\xbe": rb"\ufffe", b"\xbf": rb"\uffff"}
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,16 @@ def sqs_entry(body: bytes, headers: Mapping[str, str]) -> SqsEntry:
         {name: {"DataType": "String", "StringValue": v} for name, v in attributes.items()},
         size,
     )
+
+
+def as_sqs_json(text: bytes) -> bytes:
+    """A JSON text with U+FFFE and U+FFFF escaped, the only characters in it that SQS refuses.
+
+    The same value, and it travels as it is: in base64 a full message would be over the limit.
+    """
+    if b"\xef\xbf" not in text:
+        return text
+    return _NONCHARACTER.sub(lambda match: _ESCAPES[match[1]], text)
 
 
 def body_of(text: str, attributes: Mapping[str, str]) -> bytes | None:

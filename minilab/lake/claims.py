@@ -8,8 +8,9 @@ back is checked against its name. S3 deletes claims after ``layout.CLAIMS_DAYS``
 
 from __future__ import annotations
 
+import re
 from hashlib import sha256
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from botocore.exceptions import ClientError
 
@@ -20,6 +21,7 @@ from minilab.settings import Settings
 
 Kind = Literal["json", "base64", "bytes"]
 """What is claimed: ``data`` as JSON text, ``data_base64`` as base64 text, or any bytes."""
+_NAME = re.compile(r"(?P<digest>[0-9a-f]{64})\.(?P<kind>json|base64|bytes)")
 
 
 class ClaimError(MinilabError):
@@ -52,16 +54,16 @@ class Claims:
             ClaimError: it never will be had: no claim of this tenant, gone, or damaged.
             AwsError: S3 refuses or cannot be reached now.
         """
-        key = uri.removeprefix(s3_uri(self._bucket, ""))
-        digest, _, kind = key.removeprefix(f"{CLAIMS_PREFIX}{tenant}/").partition(".")
-        if len(digest) != 64 or kind not in ("json", "base64", "bytes"):
-            raise ClaimError(f"{uri} is no claim of the tenant {tenant}.")
-        content = self._read(key)
+        prefix = f"{self.uri_prefix}{tenant}/"
+        name = _NAME.fullmatch(uri, len(prefix)) if uri.startswith(prefix) else None
+        if name is None:
+            raise ClaimError(f"{uri[:300]} is no claim of the tenant {tenant}.")
+        content = self._read(uri.removeprefix(s3_uri(self._bucket, "")))
         if content is None:
             raise ClaimError(f"{uri} is not there any more.")
-        if sha256(content).hexdigest() != digest:
+        if sha256(content).hexdigest() != name["digest"]:
             raise ClaimError(f"{uri} does not hold the bytes that its name promises.")
-        return kind, content  # type: ignore[return-value]  # one of the three, see above
+        return cast(Kind, name["kind"]), content
 
     def _read(self, key: str) -> bytes | None:
         with aws.readable_errors(f"Reading s3://{self._bucket}/{key}"):

@@ -39,12 +39,10 @@ from minilab.landing.decode import detail_of, failed_id
 from minilab.landing.environment import Environment
 from minilab.landing.loop import Work, attempt, drain_queue
 from minilab.landing.model import BatchName, Decoded, Decoder, Headers, Limits, Messages
-from minilab.landing.sqs import Label, Queue, Received, waiting
+from minilab.landing.sqs import Queue, Received, waiting
 from minilab.landing.summary import Backlog, Progress, StreamSummary, no_progress
 from minilab.settings import Settings
 
-_CLAIMED_BYTES = 6 * 1024 * 1024
-"""What an original that travelled as a claim is taken to need: it is at most a whole request."""
 _EPOCH = datetime(1970, 1, 1)
 _MOST_ITEMS = 2**31
 _LATEST_MS = 253_402_300_800_000
@@ -65,7 +63,7 @@ def land_failures(
     Safe to call at any time, and by several at once. One queue's trouble is not the others':
     ``StreamSummary.error`` says what could not be drained. The summary's ``shards`` are the queues.
     """
-    started = time.monotonic()
+    started, limits = time.monotonic(), limits or Limits()
     env, tell = environment or Environment.of(settings), on_progress or no_progress
     said: deque[str] = deque()  # told by the caller's own thread, as all of landing is
     with ThreadPoolExecutor(thread_name_prefix="failures") as pool:
@@ -73,9 +71,9 @@ def land_failures(
             pool.submit(
                 attempt,
                 Work(inlet.queue.name, said.append),
-                partial(_drain, env, inlet, limits or Limits()),
+                partial(_drain, env, inlet, limits),
             )
-            for inlet in _inlets(settings, registry)
+            for inlet in _inlets(settings, registry, limits)
         ]
         for _ in as_completed(drains):
             while said:
@@ -96,7 +94,11 @@ def failures_backlog(settings: Settings, registry: Registry) -> Backlog:
     Raises:
         AwsError: a queue is missing, or SQS cannot be reached.
     """
-    queues = [inlet.queue.name for inlet in _inlets(settings, registry)]
+    queues = [
+        settings.failed_queue,
+        settings.ingest_dead_letter_queue,
+        *map(settings.dead_letter_queue_name, _on_sqs(registry)),
+    ]
     counts = {queue: waiting(settings, queue) for queue in queues}
     return Backlog(
         FAILURES,
@@ -151,64 +153,68 @@ _Read = Callable[[_Message], list[FailedRecord]]
 """The failed events in one message, at least one. Raises AwsError alone."""
 
 
-def _inlets(settings: Settings, registry: Registry) -> list[_Inlet]:
+def _inlets(settings: Settings, registry: Registry, limits: Limits) -> list[_Inlet]:
     claims = Claims(settings)
 
     def filed(stream: str | None) -> str:
-        return stream if stream in registry.streams else UNROUTED
-
-    def label_record(message: Received) -> Label:
-        stream, claimed = _peek(_body(message))
-        return Label(filed(stream), _CLAIMED_BYTES if claimed else len(message.text))
-
-    def label_dead_letter(message: Received) -> Label:
-        return Label(filed(message.attributes.get("stream")), len(message.text))
-
-    def label_as(stream: str, message: Received) -> Label:
-        return Label(stream, len(message.text))
+        return stream if stream is not None and stream in registry.streams else UNROUTED
 
     return [
         _Inlet(
-            Queue(settings.failed_queue, label_record),
-            _decoder(lambda message: [_read_record(message, claims)]),
+            Queue(settings.failed_queue, lambda message: filed(_stream_in_record(message))),
+            _decoder(lambda message: [_read_record(message, claims)], limits),
         ),
         _Inlet(
-            Queue(settings.ingest_dead_letter_queue, label_dead_letter),
-            _decoder(lambda message: _read_dead_letter(message, "processing")),
+            Queue(
+                settings.ingest_dead_letter_queue,
+                lambda message: filed(message.attributes.get("stream")),
+            ),
+            _decoder(lambda message: _read_dead_letter(message, "processing"), limits),
         ),
         *(
             _Inlet(
-                Queue(settings.dead_letter_queue_name(stream.name), partial(label_as, stream.name)),
-                _decoder(lambda message: _read_dead_letter(message, "landing")),
+                Queue(settings.dead_letter_queue_name(name), partial(_always, name)),
+                _decoder(lambda message: _read_dead_letter(message, "landing"), limits),
             )
-            for stream in registry.streams.values()
-            if stream.bus == "sqs"
+            for name in _on_sqs(registry)
         ),
     ]
 
 
-def _decoder(read: _Read) -> Decoder:
+def _on_sqs(registry: Registry) -> list[str]:
+    return [stream.name for stream in registry.streams.values() if stream.bus == "sqs"]
+
+
+def _always(stream: str, _: Received) -> str:
+    return stream
+
+
+def _decoder(read: _Read, limits: Limits) -> Decoder:
+    """Opens as many messages as may be held with their originals, however small they are."""
+
     def decoder(name: BatchName, messages: Messages) -> Decoded:
-        records = [
-            record
-            for index, body in enumerate(messages.bodies)
-            for record in read(
+        records: list[FailedRecord] = []
+        taken = held = 0
+        while taken < len(messages) and held < limits.opened_bytes:
+            found = read(
                 _Message(
                     name.shard.name,
-                    str(messages.positions[index]),
-                    body,
-                    messages.headers_of(index),
-                    messages.published_ms[index],
+                    str(messages.positions[taken]),
+                    messages.bodies[taken],
+                    messages.headers_of(taken),
+                    messages.published_ms[taken],
                 )
             )
-        ]
+            held += sum(len(record.body) for record in found)
+            records += found
+            taken += 1
         return Decoded(
             name=name,
             events=EVENTS.arrow_schema.empty_table(),
             failed=_table(name, records),
             failed_by_reason=Counter(record.reason for record in records),
-            messages=len(messages),
-            size=messages.size,
+            messages=taken,
+            size=sum(map(len, messages.bodies[:taken])),
         )
 
     return decoder
@@ -221,24 +227,18 @@ class _Peek(msgspec.Struct):
     """What is looked at before a record is opened."""
 
     stream: str
-    body_ref: str | None = None
 
 
 _decode_peek = msgspec.json.Decoder(_Peek).decode
 
 
-def _peek(body: bytes) -> tuple[str | None, bool]:
-    """A record's stream (None: it is no record), and whether its original was claimed."""
-    try:
-        peek = _decode_peek(body)
-    except (msgspec.MsgspecError, ValueError, RecursionError):
-        return None, False
-    return peek.stream, peek.body_ref is not None
-
-
-def _body(message: Received) -> bytes:
+def _stream_in_record(message: Received) -> str | None:
+    """The stream that a record names; None where there is no record in the message."""
     body = body_of(message.text, message.attributes)
-    return message.text.encode() if body is None else body
+    try:
+        return _decode_peek(message.text if body is None else body).stream
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return None
 
 
 def _read_record(message: _Message, claims: Claims) -> FailedRecord:
@@ -262,9 +262,10 @@ def _read_record(message: _Message, claims: Claims) -> FailedRecord:
 
 
 def _no_record(message: _Message, why: str) -> FailedRecord:
+    reason: Reason = Reason.NOT_AN_EVENT
+    violations: tuple[Violation, ...] = (Violation("", "record", why),)
     try:
         read_members(message.body)
-        reason, violations = Reason.NOT_AN_EVENT, (Violation("", "record", why),)
     except Refused as error:
         reason, violations = error.reason, error.violations
     return FailedRecord(

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -40,21 +40,13 @@ class Received:
     attributes: Mapping[str, str]
 
 
-class Label(NamedTuple):
-    """What can be told of a message before it is opened."""
-
-    stream: str
-    """What it is landed as a part of."""
-    size: int
-    """About how many bytes it takes when it is opened."""
-
-
 @dataclass(frozen=True)
 class Queue:
     """A queue to land from."""
 
     name: str
-    label: Callable[[Received], Label]
+    stream_of: Callable[[Received], str]
+    """The stream that a message is landed as a part of, told before it is opened."""
 
     @property
     def fifo(self) -> bool:
@@ -64,9 +56,7 @@ class Queue:
 
 def queue_of(settings: Settings, stream: Stream) -> Queue:
     """The queue of one stream."""
-    return Queue(
-        settings.queue_name(stream.name), lambda message: Label(stream.name, len(message.text))
-    )
+    return Queue(settings.queue_name(stream.name), lambda message: stream.name)
 
 
 @dataclass(frozen=True)
@@ -126,7 +116,6 @@ class ReceivedBatch:
 @dataclass
 class _Filling:
     received: dict[str, Received] = field(default_factory=dict)
-    stream_of: dict[str, str] = field(default_factory=dict)
     size: int = 0
     since: float = 0.0
 
@@ -136,7 +125,7 @@ class SqsSource:
 
     def __init__(self, settings: Settings, queue_: Queue, limits: Limits) -> None:
         self.queue = queue_.name
-        self._label = queue_.label
+        self._stream_of = queue_.stream_of
         self._limits = limits
         self._sqs = aws.client("sqs", settings)
         self._url, self.visibility_seconds = self._find()
@@ -212,9 +201,7 @@ class SqsSource:
                 if not filling.received:
                     filling.since = time.monotonic()
                 if message.message_id not in filling.received:
-                    label = self._label(message)
-                    filling.stream_of[message.message_id] = label.stream
-                    filling.size += label.size
+                    filling.size += len(message.text)
                 # The same message again has a newer receipt: only that one deletes it.
                 filling.received[message.message_id] = message
             if filling.received and (
@@ -228,8 +215,8 @@ class SqsSource:
 
     def _by_stream(self, filling: _Filling) -> Iterator[ReceivedBatch]:
         streams: dict[str, list[Received]] = {}
-        for message_id, message in filling.received.items():
-            streams.setdefault(filling.stream_of[message_id], []).append(message)
+        for message in filling.received.values():
+            streams.setdefault(self._stream_of(message), []).append(message)
         for stream, received in streams.items():
             shard = Shard(stream, "sqs", self.queue)
             yield ReceivedBatch(shard, tuple(received), filling.since)

@@ -1,0 +1,68 @@
+"""Tenants and keys as items of the table ``tenants``.
+
+tenant#<name>   name, plan, region, status, streams, events_per_second, created_at,
+                keys: ids of its keys
+key#<key id>    tenant, secret_sha256, created_at, expires_at (absent: never)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from minilab.dynamodb import Item
+from minilab.tenants.model import ApiKey, Tenant
+
+TENANT_PREFIX = "tenant#"
+KEY_PREFIX = "key#"
+
+
+def tenant_item(tenant: Tenant, key_ids: Sequence[str]) -> Item:
+    return {
+        "item": {"S": TENANT_PREFIX + tenant.name},
+        "name": {"S": tenant.name},
+        "plan": {"S": tenant.plan},
+        "region": {"S": tenant.region},
+        "status": {"S": tenant.status},
+        "streams": {"L": [{"S": stream} for stream in tenant.streams]},
+        "events_per_second": {"N": str(tenant.events_per_second)},
+        "created_at": {"S": tenant.created_at},
+        "keys": {"L": [{"S": key_id} for key_id in key_ids]},
+    }
+
+
+def tenant_of(item: Item) -> Tenant:
+    return Tenant(
+        name=item["name"]["S"],
+        plan=item["plan"]["S"],
+        region=item["region"]["S"],
+        status=item["status"]["S"],
+        streams=tuple(stream["S"] for stream in item["streams"]["L"]),
+        events_per_second=int(item["events_per_second"]["N"]),
+        created_at=item["created_at"]["S"],
+    )
+
+
+def key_ids_of(item: Item) -> list[str]:
+    return [key["S"] for key in item["keys"]["L"]]
+
+
+def key_item(key: ApiKey) -> Item:
+    item: Item = {
+        "item": {"S": KEY_PREFIX + key.id},
+        "tenant": {"S": key.tenant},
+        "secret_sha256": {"S": key.secret_sha256},
+        "created_at": {"S": key.created_at},
+    }
+    if key.expires_at is not None:
+        item["expires_at"] = {"N": str(key.expires_at)}
+    return item
+
+
+def key_of(item: Item) -> ApiKey:
+    return ApiKey(
+        id=item["item"]["S"].removeprefix(KEY_PREFIX),
+        tenant=item["tenant"]["S"],
+        secret_sha256=item["secret_sha256"]["S"],
+        created_at=item["created_at"]["S"],
+        expires_at=int(item["expires_at"]["N"]) if "expires_at" in item else None,
+    )
