@@ -1,8 +1,9 @@
-"""The messages of one standard SQS queue, in structures whose cost does not grow with its depth.
+"""The messages of one SQS queue, in structures whose cost does not grow with its depth.
 
 A message is in one of three places: ready (in the order sent), waiting (delayed or in flight, in
 a heap by the moment it becomes ready), or gone. Every operation touches the messages that it
-names and, at most, those whose moment has come since the last one.
+names and, at most, those whose moment has come since the last one. What is said here holds for a
+standard queue; :mod:`minilab_local.aws.fifo` says what a FIFO queue does otherwise.
 
 Each change is handed to ``note`` as plain data before the operation returns; :meth:`Messages.redo`
 makes the same change again after a restart. Times are milliseconds since 1970 (as SQS has them).
@@ -17,8 +18,9 @@ import heapq
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, fields
+from operator import attrgetter
+from typing import Any, NamedTuple
 
 Note = Callable[[tuple[Any, ...]], None]
 
@@ -29,6 +31,14 @@ class InvalidReceiptHandle(ValueError):
 
 class NotInFlight(ValueError):
     """The message of a receipt handle is not in flight (any more)."""
+
+
+class Sent(NamedTuple):
+    """What the sender of a message is told of it."""
+
+    message_id: str
+    number: int
+    """The message's place among all that were ever sent to the queue."""
 
 
 @dataclass(slots=True)
@@ -44,12 +54,17 @@ class Stored:
     receives: int = 0
     first_received_at: int | None = None
     in_flight: bool = False
+    delayed: bool = False
+    """It was never to be seen yet."""
 
     @property
     def receipt_handle(self) -> str:
         """The handle of the latest receive: derived, so that it outlives a restart."""
         text = f"{self.number}:{self.receives}:{self.message_id}"
         return urlsafe_b64encode(text.encode()).decode()
+
+
+_row = attrgetter(*(field.name for field in fields(Stored)))
 
 
 def _parse_handle(handle: str) -> tuple[int, int, str]:
@@ -70,6 +85,7 @@ class Messages:
         self._ready: OrderedDict[int, None] = OrderedDict()
         self._waiting: list[tuple[int, int]] = []  # heap of (ready_at, number), lazily cleaned
         self._in_flight = 0
+        self._delayed = 0
         self.steps = 0
         """How many stored messages operations have looked at: what a test of cost counts."""
 
@@ -84,8 +100,8 @@ class Messages:
     def counts(self, now: int) -> tuple[int, int, int]:
         """(ready, in flight, delayed)."""
         self._wake(now)
-        ready = len(self._ready)
-        return ready, self._in_flight, len(self._all) - ready - self._in_flight
+        ready = len(self._all) - self._in_flight - self._delayed
+        return ready, self._in_flight, self._delayed
 
     @property
     def next_change(self) -> int | None:
@@ -94,11 +110,10 @@ class Messages:
 
     # What SQS does
 
-    def send(self, message_id: str, content: Any, now: int, delay_ms: int = 0) -> Stored:
-        change = ("send", self._next_number, message_id, content, now, now + delay_ms, 0, None)
-        self.redo(change)
-        self.note(change)
-        return self._all[change[1]]
+    def send(self, message_id: str, content: Any, now: int, delay_ms: int = 0) -> Sent:
+        number = self._next_number
+        self._do(("send", number, message_id, content, now, now + delay_ms, 0, None))
+        return Sent(message_id, number)
 
     def take_over(self, stored: Stored, now: int) -> None:
         """A message from another queue (dead-letter redrive): keeps id, sent time and counts."""
@@ -106,8 +121,7 @@ class Messages:
             *("send", self._next_number, stored.message_id, stored.content, stored.sent_at),
             *(now, stored.receives, stored.first_received_at),
         )
-        self.redo(change)
-        self.note(change)
+        self._do(change)
 
     def receive(
         self,
@@ -126,34 +140,34 @@ class Messages:
         """
         self._wake(now)
         taken: list[Stored] = []
-        while self._ready and len(taken) < count:
-            number = next(iter(self._ready))
-            stored = self._all[number]
+        for stored in self._receivable():
             self.steps += 1
             if stored.sent_at < expired_before:
-                self._remove(number)
+                self._remove(stored)
             elif max_receives is not None and bury and stored.receives >= max_receives:
                 bury(stored)
-                self._remove(number)
+                self._remove(stored)
             else:
                 self._start_flight(stored, now, now + visibility_ms)
                 taken.append(stored)
+            if len(taken) == count:
+                break
         if taken:
             numbers = [stored.number for stored in taken]
             self.note(("receive", numbers, now, now + visibility_ms))
         return taken
 
-    def delete(self, handle: str) -> None:
+    def delete(self, handle: str, now: int = 0) -> None:
         """With the latest handle the message is gone; an older one, as on AWS, does nothing.
+
+        Whether its flight is over by ``now`` matters to a FIFO queue alone.
 
         Raises:
             InvalidReceiptHandle: it is no handle at all.
         """
-        number, receives, message_id = _parse_handle(handle)
-        self.steps += 1
-        stored = self._all.get(number)
-        if stored and stored.message_id == message_id and stored.receives == receives:
-            self._remove(number)
+        stored, latest = self._find(handle)
+        if stored and latest:
+            self._remove(stored)
 
     def change_visibility(self, handle: str, now: int, visibility_ms: int) -> None:
         """Raises:
@@ -161,20 +175,13 @@ class Messages:
         NotInFlight: the message is deleted, ready again, or received by another since.
         """
         self._wake(now)
-        number, receives, message_id = _parse_handle(handle)
-        self.steps += 1
-        stored = self._all.get(number)
-        if not stored or not stored.in_flight:
+        stored, latest = self._find(handle)
+        if not stored or not latest or not stored.in_flight:
             raise NotInFlight(handle)
-        if stored.message_id != message_id or stored.receives != receives:
-            raise NotInFlight(handle)
-        change = ("visible", number, now + visibility_ms)
-        self.redo(change)
-        self.note(change)
+        self._do(("visible", stored.number, now + visibility_ms))
 
     def purge(self) -> None:
-        self.redo(("purge",))
-        self.note(("purge",))
+        self._do(("purge",))
 
     # The same again, after a restart
 
@@ -183,32 +190,22 @@ class Messages:
             case ("send", number, message_id, content, sent_at, ready_at, receives, first):
                 stored = Stored(number, message_id, content, sent_at, ready_at, receives, first)
                 self._next_number = number + 1
+                stored.delayed = ready_at > sent_at and not receives
                 self._all[number] = stored
-                if ready_at > sent_at and not receives:
-                    heapq.heappush(self._waiting, (ready_at, number))
-                else:
-                    self._ready[number] = None
+                self._take_in(stored)
             case ("receive", numbers, now, ready_at):
                 for number in numbers:
                     stored = self._all[number]
-                    if stored.in_flight:  # its earlier flight had ended by then
-                        self._in_flight -= 1
+                    if stored.in_flight or stored.delayed:  # that had ended by then
+                        self._wake_up(stored)
                     self._start_flight(stored, now, ready_at)
             case ("visible", number, ready_at):
-                stored = self._all[number]
-                stored.ready_at = ready_at
-                if not stored.in_flight:
-                    stored.in_flight = True
-                    self._in_flight += 1
-                    self._ready.pop(number, None)
+                self._all[number].ready_at = ready_at
                 heapq.heappush(self._waiting, (ready_at, number))
             case ("delete", number):
                 self._forget(number)
             case ("purge",):
-                self._all.clear()
-                self._ready.clear()
-                self._waiting.clear()
-                self._in_flight = 0
+                self._clear()
             case _:
                 raise ValueError(f"unknown change {change[0]!r}")
 
@@ -216,25 +213,31 @@ class Messages:
         return {
             "next_number": self._next_number,
             "ready": list(self._ready),
-            "all": [
-                (
-                    *(m.number, m.message_id, m.content, m.sent_at),
-                    *(m.ready_at, m.receives, m.first_received_at, m.in_flight),
-                )
-                for m in self._all.values()
-            ],
+            "all": [_row(stored) for stored in self],
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(lambda change: None)  # type: ignore[misc]  # its owner sets ``note`` anew
         self._next_number = state["next_number"]
         self._all = {row[0]: Stored(*row) for row in state["all"]}
+        for stored in self:
+            self._take_in(stored)
         self._ready = OrderedDict.fromkeys(state["ready"])
-        self._in_flight = sum(stored.in_flight for stored in self._all.values())
-        self._waiting = [(m.ready_at, m.number) for m in self if m.number not in self._ready]
-        heapq.heapify(self._waiting)
 
     # Inside
+
+    def _do(self, change: tuple[Any, ...]) -> None:
+        self.redo(change)
+        self.note(change)
+
+    def _find(self, handle: str) -> tuple[Stored | None, bool]:
+        """(the handle's message, if it is still there; whether the handle is its latest)."""
+        number, receives, message_id = _parse_handle(handle)
+        self.steps += 1
+        stored = self._all.get(number)
+        if stored is None or stored.message_id != message_id:
+            return None, False
+        return stored, stored.receives == receives
 
     def _wake(self, now: int) -> None:
         """Make ready what has waited long enough."""
@@ -242,30 +245,66 @@ class Messages:
             ready_at, number = heapq.heappop(self._waiting)
             self.steps += 1
             stored = self._all.get(number)
-            if stored is None or stored.ready_at != ready_at or number in self._ready:
+            if stored is None or stored.ready_at != ready_at:
                 continue  # deleted, or its moment was moved
-            if stored.in_flight:
-                stored.in_flight = False
-                self._in_flight -= 1
-            self._ready[number] = None
+            if stored.in_flight or stored.delayed:
+                self._wake_up(stored)
+
+    def _wake_up(self, stored: Stored) -> None:
+        if stored.in_flight:
+            stored.in_flight = False
+            self._in_flight -= 1
+        else:
+            stored.delayed = False
+            self._delayed -= 1
+        self._line_up(stored)
+
+    def _take_in(self, stored: Stored) -> None:
+        """Count a message that is new, or just read from a snapshot, and give it its place."""
+        self._in_flight += stored.in_flight
+        self._delayed += stored.delayed
+        if stored.in_flight or stored.delayed:
+            heapq.heappush(self._waiting, (stored.ready_at, stored.number))
+        else:
+            self._line_up(stored)
 
     def _start_flight(self, stored: Stored, now: int, ready_at: int) -> None:
-        self._ready.pop(stored.number, None)
         stored.receives += 1
         stored.first_received_at = stored.first_received_at or now
         stored.ready_at = ready_at
         stored.in_flight = True
         self._in_flight += 1
         heapq.heappush(self._waiting, (ready_at, stored.number))
+        self._step_out(stored)
 
-    def _remove(self, number: int) -> None:
-        self._forget(number)
-        self.note(("delete", number))
+    def _remove(self, stored: Stored) -> None:
+        self._do(("delete", stored.number))
 
     def _forget(self, number: int) -> None:
         stored = self._all.pop(number, None)
         if stored is None:
             return
-        self._ready.pop(number, None)
-        if stored.in_flight:
-            self._in_flight -= 1
+        self._in_flight -= stored.in_flight
+        self._delayed -= stored.delayed
+        self._step_out(stored)
+
+    def _clear(self) -> None:
+        self._all.clear()
+        self._ready.clear()
+        self._waiting.clear()
+        self._in_flight = self._delayed = 0
+
+    # Which message is next: all that a FIFO queue does otherwise
+
+    def _receivable(self) -> Iterator[Stored]:
+        """The messages to receive, in order. Each one leaves the line before the next is taken."""
+        while self._ready:
+            yield self._all[next(iter(self._ready))]
+
+    def _line_up(self, stored: Stored) -> None:
+        """It is ready: new, or back from its delay or its flight."""
+        self._ready[stored.number] = None
+
+    def _step_out(self, stored: Stored) -> None:
+        """It is in flight, or gone."""
+        self._ready.pop(stored.number, None)

@@ -1,12 +1,13 @@
 """SQS on the laptop: moto's service with message structures that do not scan, and a direct path.
 
-What moto does well (queues, attributes, permissions, FIFO) stays moto's. A standard queue's
-messages live in :class:`~minilab_local.aws.messages.Messages`, and the calls that carry messages
-in the JSON protocol are answered here without moto's parsing and serializing; whatever is not
-plain (an error, another protocol, a FIFO queue) goes the long way through moto.
+What moto does well (queues, attributes, permissions) stays moto's. The messages live in
+:class:`~minilab_local.aws.messages.Messages` or, of a FIFO queue, in
+:class:`~minilab_local.aws.fifo.FifoMessages`, and the calls that carry messages in the JSON
+protocol are answered here without moto's parsing and serializing; whatever is not plain (an error,
+another protocol, a rare parameter) goes the long way through moto.
 
-Kept through a crash: queues and their messages, receive counts, receipt handles, deadlines. FIFO
-queues are written whole after each change, which is slow when they are deep.
+Kept through a crash: queues and their messages, receive counts, receipt handles, deadlines, and
+what a FIFO queue remembers of the last five minutes so as to store a message once.
 """
 
 from __future__ import annotations
@@ -27,19 +28,25 @@ from typing import Any
 import moto.sqs.models as moto_sqs
 from moto.sqs.exceptions import (
     BatchRequestTooLong,
+    InvalidAttributeName,
+    InvalidAttributeValue,
     InvalidParameterValue,
     MissingParameter,
     ReceiptHandleIsInvalid,
     SQSException,
 )
 
-from minilab_local.aws.messages import InvalidReceiptHandle, Messages, NotInFlight, Stored
+from minilab_local.aws.fifo import ExpiredReceiptHandle, FifoMessages, sequence_number
+from minilab_local.aws.messages import InvalidReceiptHandle, Messages, NotInFlight, Sent, Stored
 
 MAX_BYTES = 1_048_576
 """A message with its attributes, and a whole batch (1 MiB since August 2025)."""
 
 # Characters that SQS takes: #x9 | #xA | #xD | #x20-#xD7FF | #xE000-#xFFFD | #x10000-#x10FFFF
 _FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+# What a group id or a deduplication id may be made of: 1 to 128 letters, digits, punctuation
+_FIFO_ID = re.compile(r"[!-~]{1,128}")
 
 # One lock for all queues: operations take microseconds, and a dead letter touches two of them.
 lock = threading.RLock()
@@ -70,14 +77,24 @@ class MessageNotInflight(SQSException):
         )
 
 
+class ReceiptHandleHasExpired(SQSException):
+    def __init__(self, handle: str) -> None:
+        super().__init__(
+            "InvalidParameterValue",
+            f"Value {handle} for parameter ReceiptHandle is invalid. Reason: The receipt handle "
+            "has expired.",
+        )
+
+
 class LocalQueue(moto_sqs.Queue):
-    """A queue whose messages, unless it is FIFO, are :class:`Messages`."""
+    """A queue whose messages are :class:`Messages` or, if it is FIFO, :class:`FifoMessages`."""
 
     BASE_ATTRIBUTES = [*moto_sqs.Queue.BASE_ATTRIBUTES, "RedriveAllowPolicy"]  # noqa: RUF012
 
     def __init__(self, name: str, region: str, account_id: str, **kwargs: Any) -> None:
         self._prepare()
-        self.store = Messages(self._notes.append)
+        fifo = str(kwargs.get("FifoQueue", "")).lower() == "true"
+        self.store = (FifoMessages if fifo else Messages)(self._notes.append)
         super().__init__(name, region, account_id, **{"RedriveAllowPolicy": None, **kwargs})
         self._messages_lock = self.changed
 
@@ -106,8 +123,6 @@ class LocalQueue(moto_sqs.Queue):
         state = self.__getstate__()
         for name in ("store", "dead_letter_queue"):
             state.pop(name)
-        if not self.fifo_queue:
-            state.update(_messages=[], _pending_messages=set(), deleted_messages=set())
         return state
 
     @contextmanager
@@ -128,10 +143,24 @@ class LocalQueue(moto_sqs.Queue):
     # Attributes
 
     def _set_attributes(self, attributes: dict[str, Any], now: float | None = None) -> None:
+        self._check_fifo_settings(attributes)
         # moto forgets the policy whenever another attribute is set.
         if "Policy" not in attributes and hasattr(self, "_policy_json"):
             attributes = {**attributes, "Policy": self.policy}
         super()._set_attributes(attributes, now)
+
+    def _check_fifo_settings(self, attributes: dict[str, Any]) -> None:
+        is_fifo = str(attributes.get("FifoQueue", "")).lower() == "true"
+        if "FifoQueue" in attributes and is_fifo != isinstance(self.store, FifoMessages):
+            raise InvalidAttributeName("FifoQueue")  # it is what it was made
+        scope = attributes.get("DeduplicationScope") or self.deduplication_scope
+        limit = attributes.get("FifoThroughputLimit") or self.fifo_throughput_limit
+        if scope not in ("queue", "messageGroup"):
+            raise InvalidAttributeValue("DeduplicationScope")
+        if limit not in ("perQueue", "perMessageGroupId"):
+            raise InvalidAttributeValue("FifoThroughputLimit")
+        if limit == "perMessageGroupId" and scope != "messageGroup":
+            raise InvalidAttributeValue("FifoThroughputLimit")
 
     @property
     def attributes(self) -> dict[str, Any]:
@@ -144,18 +173,14 @@ class LocalQueue(moto_sqs.Queue):
 
     @property
     def approximate_number_of_messages(self) -> int:
-        return self._count(0) if not self.fifo_queue else len(super().messages)
+        return self._count(0)
 
     @property
     def approximate_number_of_messages_not_visible(self) -> int:
-        if self.fifo_queue:
-            return super().approximate_number_of_messages_not_visible
         return self._count(1)
 
     @property
     def approximate_number_of_messages_delayed(self) -> int:
-        if self.fifo_queue:
-            return super().approximate_number_of_messages_delayed
         return self._count(2)
 
     def _count(self, which: int) -> int:
@@ -172,11 +197,6 @@ class LocalQueue(moto_sqs.Queue):
 
     def add_message(self, message: moto_sqs.Message) -> None:
         """What moto's other services (SNS, S3, EventBridge) and its own API send with."""
-        if self.fifo_queue:
-            with lock:
-                super().add_message(message)
-                self.journal_whole()
-            return
         content = {"body": message.body, "attributes": message.message_attributes}
         if message.system_attributes:
             content["system"] = message.system_attributes
@@ -185,11 +205,21 @@ class LocalQueue(moto_sqs.Queue):
         if message.deduplication_id:
             content["deduplication"] = message.deduplication_id
         delay = max(0, int(message.delayed_until - (message.sent_timestamp or 0)))
-        with self.changing() as store:
-            store.send(message.id, content, now_ms(), delay)
-            self.changed.notify_all()
+        with self.changing():
+            message.id, number = self.send(message.id, content, now_ms(), delay)
+        if self.fifo_queue:
+            message.sequence_number = sequence_number(number)
         if self.lambda_event_source_mappings:
-            raise NotImplementedError("Lambda event source mappings on a standard queue")
+            raise NotImplementedError("Lambda event source mappings")
+
+    def send(self, message_id: str, content: dict[str, Any], now: int, delay_ms: int) -> Sent:
+        """Within :meth:`changing`."""
+        self.changed.notify_all()
+        if not isinstance(self.store, FifoMessages):
+            return self.store.send(message_id, content, now, delay_ms)
+        scope = content["group"] if self.deduplication_scope == "messageGroup" else None
+        window = (scope, content["deduplication"])
+        return self.store.send_once(window, message_id, content, now, delay_ms)
 
     def receive(self, count: int, wait_seconds: float, visibility_seconds: int) -> list[Stored]:
         deadline = time.monotonic() + wait_seconds
@@ -220,16 +250,32 @@ class LocalQueue(moto_sqs.Queue):
         grave.changed.notify_all()
 
     def delete_message(self, receipt_handle: str) -> None:
+        with self.changing() as store, _handle_errors(receipt_handle):
+            store.delete(receipt_handle, now_ms())
+            self.tell_group()
+
+    def change_visibility(self, receipt_handle: str, seconds: int) -> None:
+        with self.changing() as store, _handle_errors(receipt_handle):
+            store.change_visibility(receipt_handle, now_ms(), seconds * 1000)
+            self.changed.notify_all()  # it may be ready sooner than a waiting receiver knows
+
+    def tell_group(self) -> None:
+        """A receiver may be waiting for what comes after the deleted message in its group."""
         if self.fifo_queue:
-            with lock:
-                super().delete_message(receipt_handle)
-                self.journal_whole()
-            return
-        with self.changing() as store:
-            try:
-                store.delete(receipt_handle)
-            except InvalidReceiptHandle:
-                raise ReceiptHandleIsInvalid() from None
+            self.changed.notify_all()
+
+
+@contextmanager
+def _handle_errors(handle: str) -> Iterator[None]:
+    """What the structure says of a receipt handle, as SQS says it."""
+    try:
+        yield
+    except InvalidReceiptHandle:
+        raise ReceiptHandleIsInvalid() from None
+    except ExpiredReceiptHandle:
+        raise ReceiptHandleHasExpired(handle) from None
+    except NotInFlight:
+        raise MessageNotInflight(handle) from None
 
 
 class LocalSQSBackend(moto_sqs.SQSBackend):
@@ -282,10 +328,21 @@ class LocalSQSBackend(moto_sqs.SQSBackend):
             self.get_queue(queue_name).journal_whole()
 
     def _validate_message(
-        self, queue: Any, message_body: str, delay_seconds: int, *args: Any, **kwargs: Any
+        self,
+        queue: Any,
+        message_body: str,
+        delay_seconds: int,
+        deduplication_id: str | None = None,
+        group_id: str | None = None,
+        *args: Any,
+        **kwargs: Any,
     ) -> None:
         check_body(message_body, int(queue.maximum_message_size))
-        super()._validate_message(queue, message_body, delay_seconds, *args, **kwargs)
+        super()._validate_message(
+            queue, message_body, delay_seconds, deduplication_id, group_id, *args, **kwargs
+        )
+        if queue.fifo_queue:
+            check_fifo_ids(group_id, deduplication_id)
 
     def send_message(
         self,
@@ -318,33 +375,17 @@ class LocalSQSBackend(moto_sqs.SQSBackend):
         message_attribute_names: list[str] | None = None,
     ) -> list[moto_sqs.Message]:
         queue = self.get_queue(queue_name)
-        if queue.fifo_queue:
-            received = super().receive_message(
-                queue_name, count, wait_seconds_timeout, visibility_timeout, message_attribute_names
-            )
-            if received:
-                with lock:
-                    queue.journal_whole()
-            return received
         taken = queue.receive(count, wait_seconds_timeout, visibility_timeout)
-        return [_as_moto_message(stored, message_attribute_names or []) for stored in taken]
+        messages = [_as_moto_message(stored, message_attribute_names or []) for stored in taken]
+        if queue.fifo_queue:
+            for stored, message in zip(taken, messages, strict=True):
+                message.sequence_number = sequence_number(stored.number)
+        return messages
 
     def change_message_visibility(
         self, queue_name: str, receipt_handle: str, visibility_timeout: int
     ) -> None:
-        queue = self.get_queue(queue_name)
-        if queue.fifo_queue:
-            with self._journalled(queue_name):
-                super().change_message_visibility(queue_name, receipt_handle, visibility_timeout)
-            return
-        with queue.changing() as store:
-            try:
-                store.change_visibility(receipt_handle, now_ms(), int(visibility_timeout) * 1000)
-            except InvalidReceiptHandle:
-                raise ReceiptHandleIsInvalid() from None
-            except NotInFlight:
-                raise MessageNotInflight(receipt_handle) from None
-            queue.changed.notify_all()  # it may be ready sooner than a waiting receiver knows
+        self.get_queue(queue_name).change_visibility(receipt_handle, int(visibility_timeout))
 
     def purge_queue(self, queue_name: str) -> None:
         queue = self.get_queue(queue_name)
@@ -412,6 +453,20 @@ def _check_size(size: int, limit: int) -> None:
         )
 
 
+def check_fifo_ids(group: str | None, deduplication: str | None) -> None:
+    """Raises:
+    SQSException: no group, or an id that SQS does not take.
+    """
+    if not group:
+        raise MissingParameter("MessageGroupId")
+    for name, value in (("MessageGroupId", group), ("MessageDeduplicationId", deduplication)):
+        if value is not None and not _FIFO_ID.fullmatch(value):
+            raise InvalidParameterValue(
+                f"Value {value} for parameter {name} is invalid. Reason: {name} can only include "
+                "alphanumeric and punctuation characters. 1 to 128 in length."
+            )
+
+
 # The direct path: the calls that carry messages, in the JSON protocol
 
 
@@ -423,7 +478,7 @@ def answer(action: str, body: bytes, account: str, region: str) -> dict[str, Any
     """Answer one call of the AWS JSON protocol.
 
     Raises:
-        Indirect: moto must answer: an error, a FIFO queue, a rare parameter, another action.
+        Indirect: moto must answer: an error, a rare parameter, another action.
     """
     handler = _HANDLERS.get(action)
     if handler is None:
@@ -433,17 +488,18 @@ def answer(action: str, body: bytes, account: str, region: str) -> dict[str, Any
         url = request["QueueUrl"]
         backend = moto_sqs.sqs_backends[account][region]
         queue = backend.queues.get(url.rsplit("/", 1)[-1])
-        if queue is None or queue.fifo_queue or queue.lambda_event_source_mappings:
+        if queue is None or queue.lambda_event_source_mappings:
             raise Indirect
         return handler(queue, request)
     except (SQSException, ValueError, KeyError, TypeError, AttributeError):
         raise Indirect from None
 
 
-def _content_of(request: dict[str, Any], limit: int) -> tuple[dict[str, Any], int, int]:
-    """(content, size in bytes, delay in seconds or -1) of one message to send."""
-    if "MessageSystemAttributes" in request or "MessageDeduplicationId" in request:
+def _content_of(request: dict[str, Any], queue: LocalQueue) -> tuple[dict[str, Any], int, int]:
+    """(content, size in bytes, delay in milliseconds) of one message to send."""
+    if "MessageSystemAttributes" in request:
         raise Indirect
+    limit = int(queue.maximum_message_size)
     body = request["MessageBody"]
     size = check_body(body, limit)
     attributes: dict[str, Any] = {}
@@ -463,16 +519,30 @@ def _content_of(request: dict[str, Any], limit: int) -> tuple[dict[str, Any], in
     size += _attributes_size(attributes)
     _check_size(size, limit)
     content = {"body": body, "attributes": attributes}
-    if group := request.get("MessageGroupId"):
+    group, deduplication = request.get("MessageGroupId"), request.get("MessageDeduplicationId")
+    if queue.fifo_queue:
+        check_fifo_ids(group, deduplication)
+        if deduplication is None and queue.content_based_deduplication:
+            deduplication = hashlib.sha256(body.encode()).hexdigest()
+        if deduplication is None or request.get("DelaySeconds"):
+            raise Indirect
+        content["deduplication"] = deduplication
+    elif deduplication is not None:
+        raise Indirect
+    if group:
         content["group"] = group
     delay = request.get("DelaySeconds")
-    if delay is not None and not 0 <= int(delay) <= moto_sqs.MAXIMUM_MESSAGE_DELAY:
+    if delay is None or queue.fifo_queue:
+        delay = queue.delay_seconds
+    elif not 0 <= int(delay) <= moto_sqs.MAXIMUM_MESSAGE_DELAY:
         raise Indirect
-    return content, size, -1 if delay is None else int(delay)
+    return content, size, int(delay) * 1000
 
 
-def _sent(content: dict[str, Any], message_id: str) -> dict[str, Any]:
-    document = {"MessageId": message_id, "MD5OfMessageBody": _md5(content["body"].encode())}
+def _sent(queue: LocalQueue, content: dict[str, Any], sent: Sent) -> dict[str, Any]:
+    document = {"MessageId": sent.message_id, "MD5OfMessageBody": _md5(content["body"].encode())}
+    if queue.fifo_queue:
+        document["SequenceNumber"] = sequence_number(sent.number)
     if content["attributes"]:
         document["MD5OfMessageAttributes"] = attributes_md5(content["attributes"])
     return document
@@ -498,16 +568,10 @@ def attributes_md5(attributes: dict[str, Any]) -> str:
 
 
 def _send(queue: LocalQueue, request: dict[str, Any]) -> dict[str, Any]:
-    content, _, delay = _content_of(request, int(queue.maximum_message_size))
-    message_id = str(uuid.uuid4())
-    with queue.changing() as store:
-        store.send(message_id, content, now_ms(), _delay_ms(queue, delay))
-        queue.changed.notify_all()
-    return _sent(content, message_id)
-
-
-def _delay_ms(queue: LocalQueue, seconds: int) -> int:
-    return (int(queue.delay_seconds) if seconds < 0 else seconds) * 1000
+    content, _, delay = _content_of(request, queue)
+    with queue.changing():
+        sent = queue.send(str(uuid.uuid4()), content, now_ms(), delay)
+    return _sent(queue, content, sent)
 
 
 def _send_batch(queue: LocalQueue, request: dict[str, Any]) -> dict[str, Any]:
@@ -517,18 +581,15 @@ def _send_batch(queue: LocalQueue, request: dict[str, Any]) -> dict[str, Any]:
         raise Indirect
     if not all(re.fullmatch(r"[\w-]{1,80}", text, re.ASCII) for text in ids):
         raise Indirect
-    limit = int(queue.maximum_message_size)
-    messages = [_content_of(entry, limit) for entry in entries]
+    messages = [_content_of(entry, queue) for entry in entries]
     if sum(size for _, size, _ in messages) > MAX_BYTES:
         raise Indirect
     answers = []
-    with queue.changing() as store:
+    with queue.changing():
         now = now_ms()
         for entry_id, (content, _, delay) in zip(ids, messages, strict=True):
-            message_id = str(uuid.uuid4())
-            store.send(message_id, content, now, _delay_ms(queue, delay))
-            answers.append({"Id": entry_id, **_sent(content, message_id)})
-        queue.changed.notify_all()
+            sent = queue.send(str(uuid.uuid4()), content, now, delay)
+            answers.append({"Id": entry_id, **_sent(queue, content, sent)})
     return {"Successful": answers, "Failed": []}
 
 
@@ -546,10 +607,12 @@ def _receive(queue: LocalQueue, request: dict[str, Any]) -> dict[str, Any]:
     }
     wanted = request.get("MessageAttributeNames", [])
     taken = queue.receive(count, wait, visibility)
-    return {"Messages": [_received(m, system, wanted) for m in taken]} if taken else {}
+    return {"Messages": [_received(queue, m, system, wanted) for m in taken]} if taken else {}
 
 
-def _received(stored: Stored, system: set[str], wanted: list[str]) -> dict[str, Any]:
+def _received(
+    queue: LocalQueue, stored: Stored, system: set[str], wanted: list[str]
+) -> dict[str, Any]:
     content = stored.content
     body = content["body"]
     document = {
@@ -569,6 +632,7 @@ def _received(stored: Stored, system: set[str], wanted: list[str]) -> dict[str, 
             "ApproximateFirstReceiveTimestamp": str(stored.first_received_at),
             "MessageGroupId": content.get("group"),
             "MessageDeduplicationId": content.get("deduplication"),
+            "SequenceNumber": sequence_number(stored.number) if queue.fifo_queue else None,
             "AWSTraceHeader": content.get("system", {})
             .get("AWSTraceHeader", {})
             .get("StringValue"),
@@ -599,17 +663,28 @@ def _delete_batch(queue: LocalQueue, request: dict[str, Any]) -> dict[str, Any]:
         raise Indirect
     good, bad = [], []
     with queue.changing() as store:
+        now = now_ms()
         for entry_id, handle in zip(ids, handles, strict=True):
             try:
-                store.delete(handle)
+                with _handle_errors(handle):
+                    store.delete(handle, now)
                 good.append({"Id": entry_id})
-            except InvalidReceiptHandle:
-                bad.append(_failed(entry_id, ReceiptHandleIsInvalid()))
+            except SQSException as error:
+                bad.append(_failed(entry_id, error))
+        queue.tell_group()
     return {"Successful": good, "Failed": bad}
 
 
 def _failed(entry_id: str, error: SQSException) -> dict[str, Any]:
     return {"Id": entry_id, "SenderFault": True, "Code": error.code, "Message": error.message}
+
+
+def _change_visibility(queue: LocalQueue, request: dict[str, Any]) -> dict[str, Any]:
+    seconds = int(request["VisibilityTimeout"])
+    if not 0 <= seconds <= moto_sqs.MAXIMUM_VISIBILITY_TIMEOUT:
+        raise Indirect
+    queue.change_visibility(request["ReceiptHandle"], seconds)
+    return {}
 
 
 def _change_visibility_batch(queue: LocalQueue, request: dict[str, Any]) -> dict[str, Any]:
@@ -625,14 +700,28 @@ def _change_visibility_batch(queue: LocalQueue, request: dict[str, Any]) -> dict
         for entry in entries:
             handle, seconds = entry["ReceiptHandle"], int(entry["VisibilityTimeout"])
             try:
-                store.change_visibility(handle, now, seconds * 1000)
+                with _handle_errors(handle):
+                    store.change_visibility(handle, now, seconds * 1000)
                 good.append({"Id": entry["Id"]})
-            except InvalidReceiptHandle:
-                bad.append(_failed(entry["Id"], ReceiptHandleIsInvalid()))
-            except NotInFlight:
-                bad.append(_failed(entry["Id"], MessageNotInflight(handle)))
+            except SQSException as error:
+                bad.append(_failed(entry["Id"], error))
         queue.changed.notify_all()
     return {"Successful": good, "Failed": bad}
+
+
+def _get_attributes(queue: LocalQueue, request: dict[str, Any]) -> dict[str, Any]:
+    names = request.get("AttributeNames", [])
+    attributes = queue.attributes
+    if not set(names) <= {"All", *attributes}:
+        raise Indirect
+    chosen = attributes if "All" in names else {name: attributes[name] for name in names}
+    found = {name: str(value) for name, value in chosen.items() if value is not None}
+    return {"Attributes": found} if found else {}
+
+
+def _purge(queue: LocalQueue, request: dict[str, Any]) -> dict[str, Any]:
+    moto_sqs.sqs_backends[queue.account_id][queue.region].purge_queue(queue.name)
+    return {}
 
 
 _HANDLERS: dict[str, Callable[[LocalQueue, dict[str, Any]], dict[str, Any]]] = {
@@ -641,7 +730,10 @@ _HANDLERS: dict[str, Callable[[LocalQueue, dict[str, Any]], dict[str, Any]]] = {
     "ReceiveMessage": _receive,
     "DeleteMessage": _delete,
     "DeleteMessageBatch": _delete_batch,
+    "ChangeMessageVisibility": _change_visibility,
     "ChangeMessageVisibilityBatch": _change_visibility_batch,
+    "GetQueueAttributes": _get_attributes,
+    "PurgeQueue": _purge,
 }
 
 
@@ -669,7 +761,8 @@ def redo(record: Record) -> None:
             queue = queues.get(name)
             if queue is None:
                 queue = LocalQueue.__new__(LocalQueue)
-                queue.store = Messages(lambda change: None)
+                fifo = state["fifo_queue"]
+                queue.store = (FifoMessages if fifo else Messages)(lambda change: None)
                 queue.dead_letter_queue = None
                 queues[name] = queue
             queue.__setstate__(state)

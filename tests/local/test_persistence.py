@@ -212,6 +212,52 @@ def test_queues(server: Server, come_back: Return) -> None:
 
 
 @BOTH_WAYS
+def test_fifo_queues(server: Server, come_back: Return) -> None:
+    def send(body: str, group: str = "g") -> tuple[str, str]:
+        answer = server.client("sqs").send_message(
+            QueueUrl=queue, MessageBody=body, MessageGroupId=group
+        )
+        return answer["MessageId"], answer["SequenceNumber"]
+
+    def receive(count: int) -> list[Any]:
+        return (
+            server.client("sqs")
+            .receive_message(
+                QueueUrl=queue,
+                MaxNumberOfMessages=count,
+                MessageSystemAttributeNames=["ApproximateReceiveCount"],
+            )
+            .get("Messages", [])
+        )
+
+    queue = server.client("sqs").create_queue(
+        QueueName="q.fifo",
+        Attributes={
+            "FifoQueue": "true",
+            "ContentBasedDeduplication": "true",
+            "VisibilityTimeout": "600",
+        },
+    )["QueueUrl"]
+    first = send("1")
+    for body in ("2", "3"):
+        send(body)
+    one, two = receive(2)
+    server.client("sqs").delete_message(QueueUrl=queue, ReceiptHandle=one["ReceiptHandle"])
+    come_back(server)
+    assert send("1") == first  # the window knows it, though it is deleted
+    assert int(send("other", "h")[1]) > int(first[1])
+    assert [message["Body"] for message in receive(10)] == ["other"]  # "2" holds up its group
+    server.client("sqs").change_message_visibility(
+        QueueUrl=queue, ReceiptHandle=two["ReceiptHandle"], VisibilityTimeout=0
+    )
+    come_back(server)
+    received = receive(10)
+    assert [message["Body"] for message in received] == ["2", "3"]
+    counts = [message["Attributes"]["ApproximateReceiveCount"] for message in received]
+    assert counts == ["2", "1"]
+
+
+@BOTH_WAYS
 def test_every_other_service_with_its_own_identifiers(server: Server, come_back: Return) -> None:
     glue, dynamodb, sns = (server.client(name) for name in ("glue", "dynamodb", "sns"))
     glue.create_database(DatabaseInput={"Name": "lake"})
