@@ -1,0 +1,200 @@
+"""What a call of DynamoDB costs on the laptop: the direct path beside moto's own way, in one run.
+
+    python bench/dynamodb.py [--items 100000] [--seconds 3]
+
+Two servers of the same code run side by side, each with a table of its own, first empty and then
+with many items. In one of them moto answers everything (moto's IAM checks are switched on with a
+start that is never reached, which is what sends every call through moto). Calls go to both in
+turn over one connection each, without a client library, so that what is measured is the server.
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+TABLE = "bench"
+
+
+class Dynamo:
+    """One connection to one server."""
+
+    def __init__(self, port: int) -> None:
+        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=600)
+
+    def call(self, action: str, request: dict[str, Any]) -> tuple[int, Any]:
+        headers = {
+            "Content-Type": "application/x-amz-json-1.0",
+            "X-Amz-Target": f"DynamoDB_20120810.{action}",
+            "Authorization": "AWS4-HMAC-SHA256 Credential=AKIAMINILABLOCAL0000/20260101/us-east-1"
+            "/dynamodb/aws4_request, SignedHeaders=host, Signature=0",
+        }
+        self._connection.request("POST", "/", json.dumps(request).encode(), headers)
+        response = self._connection.getresponse()
+        return response.status, json.loads(response.read())
+
+
+@contextmanager
+def server(**environment: str) -> Iterator[Dynamo]:
+    with tempfile.TemporaryDirectory() as folder:
+        log = Path(folder) / "log"
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "minilab_local.aws.server", "--home", f"{folder}/home"],
+                env={**os.environ, **environment},
+                stderr=output,
+            )
+        try:
+            while "listening on" not in log.read_text():
+                if process.poll() is not None:
+                    raise SystemExit(log.read_text())
+                time.sleep(0.05)
+            port = int(log.read_text().partition("127.0.0.1:")[2].split()[0])
+            yield Dynamo(port)
+        finally:
+            process.kill()
+            process.wait()
+
+
+def item(key: str) -> dict[str, Any]:
+    """About 400 bytes, as a record of idempotency or of a ledger has them."""
+    return {
+        "pk": {"S": key},
+        "status": {"S": "COMPLETED"},
+        "expires_at": {"N": "1790000000"},
+        "counter": {"N": "0"},
+        "answer": {"S": "x" * 250},
+        "tags": {"M": {"tenant": {"S": "acme"}, "tries": {"N": "1"}}},
+    }
+
+
+def put(key: str) -> dict[str, Any]:
+    condition = "attribute_not_exists(pk) OR expires_at < :now"
+    return {
+        "TableName": TABLE,
+        "Item": item(key),
+        "ConditionExpression": condition,
+        "ExpressionAttributeValues": {":now": {"N": "1700000000"}},
+    }
+
+
+def new() -> str:
+    return str(uuid4())
+
+
+CALLS: dict[str, Callable[[], tuple[str, dict[str, Any]]]] = {
+    "GetItem": lambda: ("GetItem", {"TableName": TABLE, "Key": {"pk": {"S": "known-1"}}}),
+    "PutItem, condition holds": lambda: ("PutItem", put(new())),
+    "PutItem, condition fails": lambda: ("PutItem", put("known-1")),
+    "UpdateItem": lambda: (
+        "UpdateItem",
+        {
+            "TableName": TABLE,
+            "Key": {"pk": {"S": "known-2"}},
+            "UpdateExpression": "SET #s = :s, expires_at = :e ADD #c :one",
+            "ExpressionAttributeNames": {"#s": "status", "#c": "counter"},
+            "ExpressionAttributeValues": {
+                ":s": {"S": "DONE"},
+                ":e": {"N": "1800000000"},
+                ":one": {"N": "1"},
+            },
+        },
+    ),
+    "Query, one item": lambda: (
+        "Query",
+        {
+            "TableName": TABLE,
+            "KeyConditionExpression": "pk = :k",
+            "ExpressionAttributeValues": {":k": {"S": "known-1"}},
+        },
+    ),
+    "BatchGetItem, 100": lambda: (
+        "BatchGetItem",
+        {"RequestItems": {TABLE: {"Keys": [{"pk": {"S": f"known-{n}"}} for n in range(100)]}}},
+    ),
+    "BatchWriteItem, 25": lambda: (
+        "BatchWriteItem",
+        {"RequestItems": {TABLE: [{"PutRequest": {"Item": item(new())}} for _ in range(25)]}},
+    ),
+    "TransactWriteItems, 100": lambda: (
+        "TransactWriteItems",
+        {"TransactItems": [{"Put": put(new())} for _ in range(100)]},
+    ),
+}
+
+
+def prepare(dynamo: Dynamo) -> None:
+    dynamo.call(
+        "CreateTable",
+        {
+            "TableName": TABLE,
+            "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}],
+            "AttributeDefinitions": [{"AttributeName": "pk", "AttributeType": "S"}],
+            "BillingMode": "PAY_PER_REQUEST",
+        },
+    )
+    fill(dynamo, [f"known-{n}" for n in range(100)])
+
+
+def fill(dynamo: Dynamo, keys: list[str]) -> None:
+    for start in range(0, len(keys), 25):
+        requests = [{"PutRequest": {"Item": item(key)}} for key in keys[start : start + 25]]
+        status, answer = dynamo.call("BatchWriteItem", {"RequestItems": {TABLE: requests}})
+        if status != 200:
+            raise SystemExit(f"BatchWriteItem: {status} {answer}")
+
+
+def measure(dynamos: list[Dynamo], name: str, seconds: float) -> list[list[float]]:
+    """Milliseconds of each call, for each of the servers."""
+    times: list[list[float]] = [[] for _ in dynamos]
+    until = time.monotonic() + seconds
+    while time.monotonic() < until or len(times[0]) < 3:
+        action, request = CALLS[name]()
+        for dynamo, taken in zip(dynamos, times, strict=True):
+            began = time.perf_counter()
+            status, answer = dynamo.call(action, request)
+            taken.append((time.perf_counter() - began) * 1000)
+            if status != (400 if "fails" in name else 200):
+                raise SystemExit(f"{name}: {status} {answer}")
+    return times
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--items", type=int, default=100_000)
+    parser.add_argument("--seconds", type=float, default=3.0, help="for each kind of call")
+    arguments = parser.parse_args()
+    with server(INITIAL_NO_AUTH_ACTION_COUNT="1000000000") as moto, server() as ours:
+        for dynamo in (moto, ours):
+            prepare(dynamo)
+        for depth in (100, arguments.items):
+            for dynamo in (moto, ours):
+                fill(dynamo, [new() for _ in range(depth - 100)])
+            print(f"\n{depth:,} items: median (90 %) in ms")
+            print(f"{'':28}{'moto':>20}{'direct':>20}{'moto / direct':>16}")
+            for name in CALLS:
+                both = measure([moto, ours], name, arguments.seconds)
+                middles = [statistics.median(taken) for taken in both]
+                shown = [
+                    f"{middle:.2f} ({sorted(taken)[int(len(taken) * 0.9)]:.2f})"
+                    for middle, taken in zip(middles, both, strict=True)
+                ]
+                ratio = middles[0] / middles[1]
+                print(f"{name:28}{shown[0]:>20}{shown[1]:>20}{ratio:>16.1f}", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
