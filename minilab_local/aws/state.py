@@ -19,6 +19,7 @@ session tokens, KMS key material, ids of DynamoDB streams' shards): they differ 
 from __future__ import annotations
 
 import copyreg
+import gc
 import io
 import logging
 import pickle
@@ -26,7 +27,8 @@ import secrets
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +67,8 @@ class State:
         self._number = max((number for number, _ in self._snapshots()), default=0)
         for service in _SERVICES.values():
             service.install(lambda record: None)
-        self._recover()
+        with _no_search_for_garbage():
+            self._recover()
         self._journal = Journal(self._journal_path(self._number))
         for name, service in _SERVICES.items():
             service.install(lambda record, name=name: self._journal.append(name, record))
@@ -99,7 +102,8 @@ class State:
         """Write everything anew and begin an empty journal. Changes wait meanwhile."""
         with dynamodb.lock, s3.lock, sqs.lock:
             began = time.monotonic()
-            content, unkept = _dump()
+            with _no_search_for_garbage():
+                content, unkept = _dump()
             number = self._number + 1
             fresh = self._snapshot_path(number).with_suffix(".tmp")
             fresh.write_bytes(content)
@@ -203,6 +207,16 @@ class State:
                 path.unlink()
 
 
+@contextmanager
+def _no_search_for_garbage() -> Iterator[None]:
+    """Among millions of objects that are made to stay, it takes longer than making them."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
 # A snapshot: {(module, name) of a BackendDict: {account: {region: backend}}}, and bucket owners
 
 
@@ -264,6 +278,7 @@ def _pickled(places: Any) -> bytes:
         type(threading.RLock()): lambda lock: (threading.RLock, ()),
         threading.Condition: lambda condition: (threading.Condition, ()),
         threading.Event: lambda event: (threading.Event, ()),
+        dynamodb.Item: dynamodb.reduced,
     }
     owners = dict(s3.moto_s3.s3_backends.bucket_accounts)
     pickler.dump({"moto": moto.__version__, "backends": places, "bucket_owners": owners})

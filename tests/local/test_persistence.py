@@ -473,7 +473,7 @@ def test_permissions_are_checked_where_moto_is_told_to(server: Server) -> None:
     ):
         with pytest.raises(ClientError) as raised:
             call(**arguments)
-        assert raised.value.response["Error"]["Code"] == "AccessDeniedException"
+        assert raised.value.response["ResponseMetadata"]["HTTPStatusCode"] == 403
 
 
 def test_killed_in_the_middle_of_traffic(server: Server) -> None:
