@@ -7,12 +7,13 @@ table for a query by primary key; and the parsing of the same expressions again 
 Everything else goes the long way through moto: other actions, legacy parameters, indexes, tables
 with a stream, and whatever does not look as an AWS SDK writes it.
 
-Where AWS refuses what moto lets through, so does this: more than 25 writes in a batch, one item
-twice in a batch or a transaction (moto compares whole items, also over different tables). A call
-that is refused changes nothing, where moto may leave half of it behind. A transaction's
-``ClientRequestToken`` means nothing, as with moto: sent again, it is carried out again.
+Where moto does not do as AWS does, and a client would notice, this does: more than 25 writes in a
+batch are refused, and one item twice in a batch or a transaction (moto compares whole items, also
+over different tables); a call that is refused changes nothing, where moto may leave half of it
+behind; a transaction whose answer was lost and that is sent again with its ``ClientRequestToken``
+within ten minutes is not carried out again.
 
-Kept through a crash: each item as it is after a call, all items of a call or none.
+Kept through a crash: each item as it is after a call, all items of a call or none; the tokens.
 
 Source: AWS, *Amazon DynamoDB API Reference*.
 """
@@ -22,9 +23,11 @@ from __future__ import annotations
 import base64
 import copy
 import functools
+import hashlib
 import json
 import logging
 import threading
+import time
 import zlib
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -33,8 +36,11 @@ import moto.dynamodb.comparisons as moto_comparisons
 import moto.dynamodb.models as moto_dynamodb
 import moto.dynamodb.responses as moto_responses
 from moto.core.exceptions import JsonRESTError
+from moto.core.responses import ActionResult
 from moto.dynamodb.exceptions import (
+    ERROR_TYPE_PREFIX,
     ConditionalCheckFailed,
+    DynamodbException,
     ItemSizeTooLarge,
     MockValidationException,
     MultipleTransactionsException,
@@ -44,6 +50,7 @@ from moto.dynamodb.exceptions import (
 )
 from moto.dynamodb.models.dynamo_type import DynamoType, Item, LimitedSizeDict
 from moto.dynamodb.models.table import Table
+from moto.dynamodb.models.utilities import bytesize
 from moto.dynamodb.parsing.expressions import UpdateExpressionParser
 
 log = logging.getLogger(__name__)
@@ -59,6 +66,7 @@ MAX_WRITES = 25
 MAX_TRANSACTION = 100
 _MAX_ITEM_BYTES = 405_000  # as moto has it: between 400,000 and the 409,600 of AWS
 _KNOWN_EXPRESSIONS = 2_000
+_TOKEN_SECONDS = 600.0
 
 Plain = dict[str, Any]
 """An attribute value as in a request: ``{"S": "text"}``; binary values as bytes."""
@@ -89,7 +97,7 @@ def answer(action: str, body: bytes, account: str, region: str) -> Answer:
         raise Indirect from None
     try:
         with lock:
-            result = _carry_out(request, method, backend)
+            result = _carry_out(request, body, method, backend)
     except JsonRESTError as error:
         headers = {key: str(value) for key, value in error.get_headers()}
         return _answer(int(error.code), headers, error.description.encode())
@@ -107,10 +115,12 @@ def _encode(value: bytes) -> str:
     return base64.b64encode(value).decode()
 
 
-def _carry_out(request: dict[str, Any], method: str, moto_backend: Any) -> dict[str, Any]:
+def _carry_out(
+    request: dict[str, Any], body: bytes, method: str, moto_backend: Any
+) -> dict[str, Any]:
     backend = _Backend(moto_backend)
     try:
-        result = getattr(_Handler(request, backend), method)().result
+        result = getattr(_Handler(request, body, backend), method)().result
     except BaseException:
         backend.undo()
         raise
@@ -284,8 +294,9 @@ _CALLS: dict[str, tuple[Read, str, tuple[str, ...]]] = {
 class _Handler(moto_responses.DynamoHandler):
     """moto's request handlers, fed with a request that is read already."""
 
-    def __init__(self, request: dict[str, Any], backend: _Backend) -> None:
+    def __init__(self, request: dict[str, Any], body: bytes, backend: _Backend) -> None:
         self.body = request
+        self._as_sent = body
         self._backend = backend
 
     @property
@@ -319,6 +330,17 @@ class _Handler(moto_responses.DynamoHandler):
             raise MultipleTransactionsException()
         return super().transact_get_items()
 
+    def transact_write_items(self) -> Any:
+        token = self.body.get("ClientRequestToken")
+        if token is None:
+            return super().transact_write_items()
+        digest = hashlib.sha256(self._as_sent).digest()
+        if self._backend.was_done(token, digest):
+            return ActionResult({"ConsumedCapacity": [], "ItemCollectionMetrics": {}})
+        result = super().transact_write_items()
+        self._backend.token = (token, digest, time.time() + _TOKEN_SECONDS)
+        return result
+
     def _check_distinct(self, keys: Iterable[tuple[str, dict[str, Any]]]) -> None:
         if not self._distinct(keys):
             raise MockValidationException("Provided list of item keys contains duplicates")
@@ -331,6 +353,17 @@ class _Handler(moto_responses.DynamoHandler):
         return False  # checked by key and table already
 
 
+class IdempotentParameterMismatch(DynamodbException):
+    def __init__(self) -> None:
+        super().__init__(
+            ERROR_TYPE_PREFIX + "IdempotentParameterMismatchException",
+            "The transaction was sent with the same client token before, and with other parameters",
+        )
+
+
+Token = tuple[str, bytes, float]
+"""(client's token, digest of its request, when it is forgotten: seconds since 1970)."""
+
 Place = tuple[str, DynamoType, DynamoType | None]
 """(table name, hash key, range key) of an item."""
 
@@ -339,8 +372,12 @@ class _Backend(moto_dynamodb.DynamoDBBackend):
     """moto's backend for the length of one call, which remembers what the call touches."""
 
     def __init__(self, backend: moto_dynamodb.DynamoDBBackend) -> None:
+        tokens = backend.__dict__.setdefault("done_tokens", {})  # there, a snapshot has them too
         self.__dict__ = {**backend.__dict__, "_before": {}}
         self._before: dict[Place, Item | None]
+        self.done_tokens: dict[str, Token] = tokens
+        self.token: Token | None = None
+        """Of the transaction that this call has carried out."""
 
     def identity(self, table_name: str, key: dict[str, Any]) -> Any:
         """Equal for two keys, or whole items, that name the same item."""
@@ -356,6 +393,17 @@ class _Backend(moto_dynamodb.DynamoDBBackend):
             if name and key.get(name, {}).keys() != {kind}:
                 return None
         return table.name, *self.get_keys_value(table, key)
+
+    def was_done(self, token: str, digest: bytes) -> bool:
+        """Raises:
+        IdempotentParameterMismatch: another request had the token.
+        """
+        _, known, until = self.done_tokens.get(token, ("", b"", 0.0))
+        if until < time.time():
+            return False
+        if known != digest:
+            raise IdempotentParameterMismatch
+        return True
 
     def put_item(self, table_name: str, item_attrs: dict[str, Any], *args: Any, **kw: Any) -> Item:
         self._touch(table_name, item_attrs)
@@ -469,8 +517,16 @@ class _Backend(moto_dynamodb.DynamoDBBackend):
             item = _stored(self.tables[place[0]], place)
             if item or old:
                 changes.append((_plain_place(place), item and _plain_attributes(item)))
-        if changes:
-            _append(("items", (self.account_id, self.region_name), changes))
+        if self.token:
+            _remember(self.done_tokens, self.token)
+        if changes or self.token:
+            _append(("items", (self.account_id, self.region_name), changes, self.token))
+
+
+def _remember(tokens: dict[str, Token], token: Token) -> None:
+    tokens[token[0]] = token
+    while (oldest := next(iter(tokens.values())))[2] < token[2] - _TOKEN_SECONDS:
+        del tokens[oldest[0]]
 
 
 def _stored(table: Table, place: Place) -> Item | None:
@@ -531,7 +587,7 @@ def _fill(
         dict.__setitem__(item.attrs, name, DynamoType(value))
 
 
-# What moto does again and again
+# What moto does again and again, or not as AWS does
 
 
 def _new_item(
@@ -541,6 +597,18 @@ def _new_item(
     _fill(self, hash_key, range_key, attrs)
     if self.size() > _MAX_ITEM_BYTES:
         raise ItemSizeTooLarge
+
+
+def _set_attribute(self: LimitedSizeDict, name: str, value: Any) -> None:
+    """``LimitedSizeDict.__setitem__``, which does not count what it replaces."""
+    others = sum(_size(k) + _size(v) for k, v in self.items() if k != name)
+    if others + _size(name) + _size(value) > _MAX_ITEM_BYTES:
+        raise ItemSizeTooLarge
+    dict.__setitem__(self, name, value)
+
+
+def _size(part: Any) -> int:
+    return part.size() if isinstance(part, DynamoType) else bytesize(str(part))
 
 
 class _Condition(moto_comparisons.ConditionExpressionParser):
@@ -596,14 +664,18 @@ def install(append: Callable[[Record], None]) -> None:
         known = functools.lru_cache(_KNOWN_EXPRESSIONS)(UpdateExpressionParser.make)
         UpdateExpressionParser.make = known
     Item.__init__ = _new_item  # type: ignore[method-assign]
+    LimitedSizeDict.__setitem__ = _set_attribute  # type: ignore[method-assign]
     moto_responses.TRANSACTION_MAX_ITEMS = MAX_TRANSACTION  # AWS has 100 since 2022, moto 25
 
 
 def redo(record: Record) -> None:
     """Make a journalled change again."""
     match record:
-        case ("items", (account, region), changes):
-            tables = moto_dynamodb.dynamodb_backends[account][region].tables
+        case ("items", (account, region), changes, token):
+            backend = moto_dynamodb.dynamodb_backends[account][region]
+            if token:
+                _remember(backend.__dict__.setdefault("done_tokens", {}), token)
+            tables = backend.tables
             for (name, hash_key, range_key), attributes in changes:
                 if (table := tables.get(name)) is None:
                     log.error("not brought back: an item of %s, which does not exist", name)

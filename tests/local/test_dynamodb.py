@@ -444,6 +444,30 @@ def test_a_cancelled_transaction_tells_why_and_changes_nothing(dynamodb: Any, ta
     assert [item["pk"]["S"] for item in dynamodb.scan(TableName=table)["Items"]] == ["taken"]
 
 
+def test_a_transaction_sent_again_is_not_done_again(dynamodb: Any, table: str) -> None:
+    def update(count: int) -> dict[str, Any]:
+        return {
+            "ClientRequestToken": token,
+            "TransactItems": [
+                {
+                    "Update": {
+                        "TableName": table,
+                        "Key": key("a"),
+                        "UpdateExpression": "ADD n :n",
+                        "ExpressionAttributeValues": {":n": {"N": str(count)}},
+                    }
+                }
+            ],
+        }
+
+    token = uuid4().hex
+    dynamodb.transact_write_items(**update(1))
+    dynamodb.transact_write_items(**update(1))
+    code, _ = refusal(dynamodb.transact_write_items, **update(2))
+    assert code == "IdempotentParameterMismatchException"
+    assert dynamodb.get_item(TableName=table, Key=key("a"))["Item"]["n"] == {"N": "1"}
+
+
 def test_a_transaction_of_a_hundred(dynamodb: Any, table: str) -> None:
     puts = [{"Put": {"TableName": table, "Item": key(str(n))}} for n in range(101)]
     assert refusal(dynamodb.transact_write_items, TransactItems=puts)[0] == "ValidationException"
@@ -514,6 +538,12 @@ def test_an_item_has_400_kilobytes(dynamodb: Any, table: str) -> None:
         "Item size to update has exceeded the maximum allowed size",
     )
     assert dynamodb.scan(TableName=table, Select="COUNT")["Count"] == 1
+    dynamodb.update_item(  # what is replaced does not count
+        TableName=table,
+        Key=key("a"),
+        UpdateExpression="SET x = :x",
+        ExpressionAttributeValues={":x": {"S": "y" * 399_000}},
+    )
 
 
 def test_the_same_expression_with_other_values_and_names(dynamodb: Any, table: str) -> None:
