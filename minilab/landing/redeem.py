@@ -6,7 +6,8 @@ before. Only a ``dataref`` into our own claims counts, and only into those of th
 tenant; any other one is an extension attribute like others.
 
 S3 deletes a claim long after a bus has forgotten its message (``layout.CLAIMS_DAYS``), and its name
-says what its bytes are. So the same messages give the same events, also in a replay.
+says what its bytes are. So the same messages give the same events, also in a replay. (A claim that
+was lost and is put back between a crash and its replay lands; its failed event stays beside it.)
 """
 
 from __future__ import annotations
