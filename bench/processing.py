@@ -30,7 +30,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--messages", type=int, default=4000, help="of one event; a 20th of 100")
     parser.add_argument("--workers", type=int, default=4, help="receivers of each process")
-    parser.add_argument("--profile", action="store_true", help="say where the processor's time goes")
+    parser.add_argument(
+        "--profile", action="store_true", help="say where the processor's time goes"
+    )
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder) / "home"

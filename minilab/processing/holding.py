@@ -65,16 +65,25 @@ class Holding:
         """These are done with, or given back."""
         with self._lock:
             for record in records:
-                self._held.pop(record.message_id, None)
+                self._remove(record)
 
     def still(self, records: Iterable[Record]) -> list[Record]:
-        """Those of them that are held, and not lost to somebody else."""
+        """Those of them that are ours still; the others, visible to others by now, are let go."""
+        now = time.monotonic()
+        ours = []
         with self._lock:
-            return [
-                record
-                for record in records
-                if (held := self._held.get(record.message_id)) and held[0].receipt == record.receipt
-            ]
+            for record in records:
+                held, since = self._held.get(record.message_id, (None, 0.0))
+                if held is record and now - since < self._seconds:
+                    ours.append(record)
+                else:
+                    self._remove(record)
+        return ours
+
+    def _remove(self, record: Record) -> None:
+        held = self._held.get(record.message_id)
+        if held is not None and held[0] is record:  # not the same message, received again
+            del self._held[record.message_id]
 
     def _keep(self) -> None:
         while not self._ended.wait(min(1.0, self._seconds / 8)):
@@ -94,12 +103,6 @@ class Holding:
         gone = {record.message_id for record in lost}
         with self._lock:
             for record in old:
-                if record.message_id in gone:
-                    if now - self._since(record) > self._seconds:
-                        self._held.pop(record.message_id, None)
-                elif record.message_id in self._held:
+                held = self._held.get(record.message_id)
+                if held is not None and held[0] is record and record.message_id not in gone:
                     self._held[record.message_id] = (record, now)
-
-    def _since(self, record: Record) -> float:
-        held = self._held.get(record.message_id)
-        return held[1] if held else 0.0

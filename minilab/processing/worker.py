@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from minilab.errors import MinilabError
 from minilab.processing.environment import Environment
 from minilab.processing.holding import Holding
 from minilab.processing.process import Processed, process
@@ -89,10 +90,10 @@ def run(
 
     Raises:
         QueueMissingError: the ingest queue did not appear in time.
-        AwsError: with ``drain``, SQS cannot be reached; without, it is waited for.
+        AwsError: SQS did not, or with ``drain``, SQS cannot be reached at all.
     """
     limits = limits or Limits()
-    facts = _wait_for_queue(env, stop, limits, tell)
+    facts = _wait_for_queue(env, stop, limits, drain, tell)
     summary = Summary()
     if facts is None:
         return summary
@@ -114,7 +115,7 @@ def run(
 
 
 def _wait_for_queue(
-    env: Environment, stop: threading.Event, limits: Limits, tell: Tell
+    env: Environment, stop: threading.Event, limits: Limits, drain: bool, tell: Tell
 ) -> QueueFacts | None:
     """How the queue is set up; None when told to stop before it was there."""
     deadline = time.monotonic() + limits.missing_queue_seconds
@@ -122,13 +123,13 @@ def _wait_for_queue(
     while not stop.is_set():
         try:
             return env.source.facts()
-        except QueueMissingError as error:
-            if time.monotonic() > deadline:
+        except MinilabError as error:
+            is_missing = isinstance(error, QueueMissingError)
+            if time.monotonic() > deadline or (drain and not is_missing):
                 raise
             if not told:
-                tell(
-                    f"{error.message} Waiting for it, {limits.missing_queue_seconds:.0f} s at most."
-                )
+                wait = f"Waiting for it, {limits.missing_queue_seconds:.0f} s at most."
+                tell(f"{error.message} {wait}")
             told = True
         stop.wait(1.0)
     return None
@@ -144,36 +145,35 @@ class _Worker:
     holding: Holding
     summary: Summary
     tell: Tell
-    is_bus_away: bool = False
-    """Whether the last batch had to wait for a bus."""
+    away: str = ""
+    """Why a bus did not take the last batch; empty where it did."""
 
     def work(self, batch: Sequence[Record], receivers: Receivers) -> None:
         """Process a batch to its end: each message is done, left for another try, or given back."""
-        if self.stop.is_set() and self.is_bus_away:
+        batch = self.holding.still(batch)
+        if self.stop.is_set() and self.away:
             self._give_back(batch)
             return
-        waiting = self._once(batch)
-        self.is_bus_away = bool(waiting)
-        if waiting:
+        if waiting := self._once(batch):
             with receivers.paused():
                 self._hold(waiting)
         self.env.usage.add_if_due()
 
     def _hold(self, waiting: Sequence[Record]) -> None:
         """Try these again until every bus takes them, or the worker is told to stop."""
-        self.tell("Nothing is received until it is back; what is held is tried again.")
+        self.tell(f"{self.away} Waiting for it; nothing is received meanwhile.")
         paused, pauses = time.monotonic(), Pauses(self.limits.longest_pause)
         while waiting and not self.stop.wait(pauses.next()):
             waiting = self._once(self.holding.still(waiting))
-        self.is_bus_away = bool(waiting)
         self._give_back(waiting)
         seconds = time.monotonic() - paused
         self.summary.paused_seconds += seconds
-        if not self.is_bus_away:
-            self.tell(f"Messages are taken again, after {seconds:.0f} s.")
+        if not waiting:
+            self.tell(f"All messages are taken again, after {seconds:.0f} s.")
 
     def _once(self, batch: Sequence[Record]) -> Sequence[Record]:
         """One try; returns the messages that a bus has to come back for."""
+        self.away = ""
         if not batch:
             return ()
         try:
@@ -181,9 +181,11 @@ class _Worker:
         except Exception as error:  # a mistake of ours: they come again, and SQS gives them up
             _log.exception("A batch of %d messages could not be processed", len(batch))
             self._leave(batch)
-            self._note(repr(error), len(batch))
+            self._note(repr(error))
             return ()
         self._finish(processed)
+        if processed.waiting:
+            self.away = next(t.why for t in processed.troubles.values() if t.away)
         return processed.waiting
 
     def _finish(self, processed: Processed) -> None:
@@ -197,7 +199,8 @@ class _Worker:
         summary.given_up += len(processed.given_up)
         summary.undeleted += len(undeleted)
         for trouble in processed.troubles.values():
-            self._note(trouble.why, 1)
+            if not trouble.away:
+                self._note(trouble.why)
 
     def _leave(self, records: Sequence[Record]) -> None:
         """Leave failed messages for another try, later."""
@@ -217,10 +220,10 @@ class _Worker:
         self.summary.given_back += len(records)
         self.env.source.hide(records, 0)
 
-    def _note(self, why: str, messages: int) -> None:
+    def _note(self, why: str) -> None:
         troubles = self.summary.troubles
         if why in troubles:
-            troubles[why] += messages
+            troubles[why] += 1
         elif len(troubles) < _MOST_TROUBLES:
             self.tell(why)
-            troubles[why] = messages
+            troubles[why] = 1
