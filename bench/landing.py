@@ -100,7 +100,7 @@ def ours(job: dict[str, Any]) -> Callable[[], int]:
     settings, registry = Settings.from_env(), load_registry()
 
     def run() -> int:
-        summary = land(settings, registry)
+        summary = land(settings, registry, list(registry.streams))
         summary.raise_if_broken()
         return summary.events
 

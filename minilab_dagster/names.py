@@ -21,7 +21,7 @@ DBT_POOL = "dbt"
 """One dbt build at a time: two would merge into the same tables."""
 
 STREAM_TAG = "minilab/stream"
-"""On every run that a sensor asked for: the stream that it lands."""
+"""On every run that a sensor asked for: the stream that it lands, or ``registry.FAILURES``."""
 
 
 def ingest_key(stream: str) -> dg.AssetKey:

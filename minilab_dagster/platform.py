@@ -45,7 +45,7 @@ class Platform(dg.ConfigurableResource):
         return load_registry()
 
     def land(self, stream: str, say: Callable[[str], None]) -> StreamSummary:
-        """Drain one stream's bus into the lake.
+        """Drain one stream's bus into the lake, or what failed before landing (``FAILURES``).
 
         Raises:
             LandingError: not everything could be landed. What was landed stays, and what was not
@@ -64,7 +64,7 @@ class Platform(dg.ConfigurableResource):
         return compact(self.settings, self.registry, on_progress=say)
 
     def backlog(self, stream: str) -> Backlog:
-        """What waits on one stream's bus."""
+        """What waits on one stream's bus, or to become failed events (``FAILURES``)."""
         from minilab.landing import backlog
 
         return backlog(self.settings, self.registry, stream)

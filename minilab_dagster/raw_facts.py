@@ -12,7 +12,6 @@ import dagster as dg
 
 from minilab.events.registry import Stream
 from minilab.lake.layout import s3_uri
-from minilab_dagster import names
 from minilab_dagster.platform import Platform
 from minilab_dagster.reconcile import Batch, Landing
 
@@ -25,6 +24,7 @@ class RawFacts:
     """One stream's raw data of a window that begins with a whole hour."""
 
     batches: Mapping[str, Batch]
+    """Those of its bus, and those in which failed events of earlier stages were landed."""
     distinct_events: int
     sample: Sequence[tuple[str, str | None]]
     """Event type and payload of the latest few events of each type."""
@@ -43,18 +43,16 @@ class RawFacts:
     def of(cls, platform: Platform, stream: Stream, since: datetime) -> RawFacts:
         """Ask Athena three questions at a time about what was landed from ``since`` (UTC) on."""
         raw = platform.settings.raw_database
-        window = (
-            f"stream = '{stream.name}' and (dt > '{since:%Y-%m-%d}'"
-            f" or (dt = '{since:%Y-%m-%d}' and hour >= '{since:%H}'))"
-        )
+        window = f"stream = '{stream.name}' and {_landed_since(since)}"
         queries = (
             f"""
-            select batch_id, shard, count_if(not failed) as events, count_if(failed) as failed
+            select batch_id, max(shard) as shard,
+                   count_if(not failed) as events, count_if(failed) as failed
             from (
                 select batch_id, shard, false as failed from {raw}.events where {window}
                 union all
                 select batch_id, shard, true from {raw}.failed_events where {window}
-            ) group by 1, 2
+            ) group by batch_id
             """,
             f"""
             select count(*) as n from (
@@ -86,15 +84,31 @@ class RawFacts:
         )
 
 
+def failed_batches(platform: Platform, since: datetime) -> dict[str, Batch]:
+    """Batches of failed events, of all streams and stages, landed from ``since`` (UTC) on."""
+    rows = platform.rows(
+        f"""
+        select batch_id, max(shard) as shard, count(*) as failed
+        from {platform.settings.raw_database}.failed_events
+        where {_landed_since(since)} group by batch_id
+        """
+    )
+    return {r["batch_id"]: Batch(r["batch_id"], r["shard"], 0, int(r["failed"])) for r in rows}
+
+
+def _landed_since(since: datetime) -> str:
+    return f"(dt > '{since:%Y-%m-%d}' or (dt = '{since:%Y-%m-%d}' and hour >= '{since:%H}'))"
+
+
 def recorded_landings(
-    instance: dg.DagsterInstance, stream: str, since: datetime, lake_bucket: str
+    instance: dg.DagsterInstance, asset: dg.AssetKey, since: datetime, lake_bucket: str
 ) -> list[Landing]:
-    """What the materializations of ``raw/<stream>`` recorded of the landings since then.
+    """What the materializations of a raw asset recorded of the landings since then.
 
     One Dagster instance may have landed into several lakes; only landings into this one count.
     """
     records = instance.fetch_materializations(
-        dg.AssetRecordsFilter(asset_key=names.raw_key(stream), after_timestamp=since.timestamp()),
+        dg.AssetRecordsFilter(asset_key=asset, after_timestamp=since.timestamp()),
         limit=_LANDINGS,
     ).records
     landings = []
@@ -107,7 +121,7 @@ def recorded_landings(
             landings.append(
                 Landing(
                     batch_ids=frozenset(metadata["batches"].value),
-                    events=metadata["events"].value,
+                    events=metadata["events"].value if "events" in metadata else 0,
                     failed=metadata["failed_events"].value,
                 )
             )

@@ -43,6 +43,8 @@ class Outcome:
     run_id: str = ""
     landed: list[dict[str, Any]] = field(default_factory=list)
     """Per stream: events, failed (reason → events), messages, bytes, files."""
+    failures: dict[str, Any] = field(default_factory=dict)
+    """What came from the failed queue and from dead letters: failed, messages, bytes, files."""
     checks: Checks = field(default_factory=Checks)
     report: str = ""
     seconds: dict[str, float] = field(default_factory=dict)
@@ -180,10 +182,12 @@ def _gather(outcome: Outcome, events: Iterable[dg.DagsterEvent]) -> None:
 def _take_materialization(outcome: Outcome, key: dg.AssetKey, metadata: Mapping[str, Any]) -> None:
     if key.path[0] == "raw" and "batches" in metadata:
         numbers = ("events", "failed_events", "messages", "bytes", "files", "events_per_second")
-        outcome.landed.append(
-            {"stream": key.path[1], "failed": metadata["failed_by_reason"].value}
-            | {name: metadata[name].value for name in numbers}
-        )
+        done = {"failed": metadata["failed_by_reason"].value}
+        done |= {name: metadata[name].value for name in numbers if name in metadata}
+        if key.path[1] == "failed_events":
+            outcome.failures = done
+        else:
+            outcome.landed.append({"stream": key.path[1], **done})
     elif key.path[0] == "reports":
         outcome.report = str(metadata["path"].value)
 

@@ -108,12 +108,23 @@ def decode(message: bytes, claims: Claims) -> FailedRecord:
         AwsError: they cannot be read now.
     """
     wire = _decode(message)
+    if wire.body_ref is not None:
+        return _record(wire, claims.get(_claimant(wire.tenant), wire.body_ref)[1])
+    return _record(wire, b64decode(wire.body, validate=True))
+
+
+def decode_without_body(message: bytes) -> FailedRecord:
+    """The record in a message of the failed queue, but for its original bytes.
+
+    Raises:
+        msgspec.MsgspecError: this is no record.
+    """
+    return _record(_decode(message), b"")
+
+
+def _record(wire: _Wire, body: bytes) -> FailedRecord:
     plain: dict[str, Any] = {name: getattr(wire, name) for name in _SHARED}
     plain["violations"] = tuple(Violation(*v) for v in wire.violations)
-    if wire.body_ref is not None:
-        body = claims.get(_claimant(wire.tenant), wire.body_ref)[1]
-    else:
-        body = b64decode(wire.body, validate=True)
     return FailedRecord(**plain, body=body)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +14,9 @@ import click
 from minilab.cli.output import json_option, note, print_json, print_table, progress
 
 if TYPE_CHECKING:
-    from minilab.failed import Filter
+    from minilab.failed import FailedEvent, Filter
 
+_STAGES = ("ingest", "processing", "landing")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -39,7 +41,19 @@ def _filters(command: Any) -> Any:
     for option in (
         click.option("--since", type=_Since(), help="Landed since: 30m, 2h, 3d or a UTC time."),
         click.option("--reason", "reasons", multiple=True, help="Only this reason (repeatable)."),
-        click.option("--stream", metavar="NAME", help="Only this stream."),
+        click.option("--tenant", metavar="NAME", help="Only this tenant."),
+        click.option(
+            "--stage",
+            "stages",
+            type=click.Choice(_STAGES),
+            multiple=True,
+            help="Only what failed there (repeatable).",
+        ),
+        click.option(
+            "--stream",
+            metavar="NAME",
+            help="Only this stream; `unrouted` for what is of none.",
+        ),
     ):
         command = option(command)
     return command
@@ -47,21 +61,23 @@ def _filters(command: Any) -> Any:
 
 def _filter(
     stream: str | None,
+    stages: tuple[str, ...],
     reasons: tuple[str, ...],
+    tenant: str | None,
     since: datetime | None,
     ids: tuple[str, ...] = (),
 ) -> Filter:
     from minilab.events.failures import Reason
-    from minilab.events.registry import load_registry
+    from minilab.events.registry import UNROUTED, load_registry
     from minilab.failed import Filter
 
-    if stream is not None:
+    if stream is not None and stream != UNROUTED:
         load_registry().stream(stream)
     known = {str(reason) for reason in Reason}
     for reason in reasons:
         if reason not in known:
             raise click.BadParameter(f"{reason!r} is none of {', '.join(sorted(known))}.")
-    return Filter(stream, frozenset(reasons), since, ids)
+    return Filter(stream, frozenset(stages), frozenset(reasons), tenant, since, ids)
 
 
 @click.group()
@@ -82,7 +98,9 @@ def failed() -> None:
 @json_option
 def list_(
     stream: str | None,
+    stages: tuple[str, ...],
     reasons: tuple[str, ...],
+    tenant: str | None,
     since: datetime | None,
     limit: int,
     as_json: bool,
@@ -92,12 +110,14 @@ def list_(
     \b
     Example:
       minilab failed list --stream product --reason contract_violation --since 1d
+      minilab failed list --stage ingest --tenant acme
     """
     from minilab.failed import find
     from minilab.settings import Settings
 
     with progress("reading failed events"):
-        found = find(Settings.from_env(), _filter(stream, reasons, since))[::-1]
+        wanted = _filter(stream, stages, reasons, tenant, since)
+        found = find(Settings.from_env(), wanted)[::-1]
     if as_json:
         print_json([event.as_dict() for event in found[:limit]])
         return
@@ -105,11 +125,21 @@ def list_(
         note("No failed events.")
         return
     print_table(
-        ["id", "landed at (UTC)", "stream", "reason", "type", "tenant", "first broken rule"],
+        [
+            "id",
+            "landed at (UTC)",
+            "stage",
+            "stream",
+            "reason",
+            "type",
+            "tenant",
+            "first broken rule",
+        ],
         [
             (
                 event.failed_id[:12],
                 f"{event.landed_at:%Y-%m-%d %H:%M:%S}",
+                event.stage,
                 event.stream,
                 event.reason,
                 event.type,
@@ -119,14 +149,21 @@ def list_(
             for event in found[:limit]
         ],
     )
-    counts = Counter((event.stream, event.reason) for event in found)
-    print_table(
-        ["stream", "reason", "events"],
-        [(*what, count) for what, count in sorted(counts.items())],
-        title=f"{len(found):,} failed events"
+    _count(
+        found,
+        f"{len(found):,} failed events"
         + (f", the newest {limit:,} above" if len(found) > limit else ""),
     )
     note("One of them in full: minilab failed show ID")
+
+
+def _count(found: Sequence[FailedEvent], title: str) -> None:
+    counts = Counter((event.stage, event.stream, event.reason) for event in found)
+    print_table(
+        ["stage", "stream", "reason", "events"],
+        [(*what, count) for what, count in sorted(counts.items())],
+        title=title,
+    )
 
 
 def _first_rule(violations: Any) -> str:
@@ -184,7 +221,9 @@ def show(failed_id: str, as_json: bool) -> None:
 def replay(
     ids: tuple[str, ...],
     stream: str | None,
+    stages: tuple[str, ...],
     reasons: tuple[str, ...],
+    tenant: str | None,
     since: datetime | None,
     everything: bool,
     again: bool,
@@ -192,12 +231,13 @@ def replay(
     yes: bool,
     as_json: bool,
 ) -> None:
-    """Send failed events to their stream's bus again, with their original bytes.
+    """Send failed events round again, with their original bytes.
 
-    After a contract was added or corrected, they land as what they were meant to be. Each is
-    replayed once, unless --again.
+    After a contract was added or corrected, they land as what they were meant to be. What failed
+    at landing goes to its stream's bus. What failed before goes through the processor, as events of
+    the tenant that was authenticated when they came. Each is replayed once, unless --again.
 
-    Exit code 1: the bus did not take some of them.
+    Exit code 1: some of them cannot go round, or were not taken; each is told with the reason.
 
     \b
     Example:
@@ -208,11 +248,11 @@ def replay(
     from minilab.failed import replay as send_again
     from minilab.settings import Settings
 
-    if not (ids or everything or stream or reasons or since):
+    if not (ids or everything or stream or stages or reasons or tenant or since):
         raise click.UsageError("Say which: ids, a filter such as --reason, or --all.")
     settings = Settings.from_env()
     with progress("reading failed events"):
-        found = find(settings, _filter(stream, reasons, since, ids))
+        found = find(settings, _filter(stream, stages, reasons, tenant, since, ids))
     missing = [i for i in ids if not any(event.failed_id.startswith(i) for event in found)]
     if missing:
         raise click.UsageError(f"There is no such failed event: {', '.join(missing)}.")
@@ -243,13 +283,8 @@ def replay(
         sys.exit(1)
 
 
-def _say_what(found: Any, as_json: bool) -> None:
+def _say_what(found: Sequence[FailedEvent], as_json: bool) -> None:
     if as_json:
         print_json({"would_replay": [event.failed_id for event in found]})
         return
-    counts = Counter((event.stream, event.reason) for event in found)
-    print_table(
-        ["stream", "reason", "events"],
-        [(*what, count) for what, count in sorted(counts.items())],
-        title=f"{len(found):,} failed events would be sent again",
-    )
+    _count(found, f"{len(found):,} failed events would be sent again")

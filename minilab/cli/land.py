@@ -15,20 +15,27 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.option(
-    "--stream", "streams", multiple=True, metavar="NAME", help="Only this stream (repeatable)."
+    "--stream",
+    "streams",
+    multiple=True,
+    metavar="NAME",
+    help="Only this stream (repeatable); `failed` for the failed queue and the dead letters.",
 )
 @json_option
 def land(streams: tuple[str, ...], as_json: bool) -> None:
     """Land what waits on SQS and Kafka as Parquet in the lake, then end.
 
     Events that cannot be accepted are stored in failed_events with their reason; see
-    `minilab failed list`. Safe to repeat, and to run twice at once.
+    `minilab failed list`. So is what failed before it came to a stream's bus: the row `failed`
+    counts what came from the failed queue and from the queues of dead letters. Safe to repeat, and
+    to run twice at once.
 
     Exit code 1: something was lost, or could not be landed and is still on its bus.
 
     \b
     Example:
       minilab land --stream product --stream billing
+      minilab land --stream failed
     """
     from minilab.events.registry import load_registry
     from minilab.landing import land as drain

@@ -7,7 +7,7 @@ Source: CloudEvents 1.0.2, sections "Context Attributes" and "Type System". Know
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Annotated, Any, Literal
@@ -25,16 +25,13 @@ _MEDIA_TYPE = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+/[!#$%&'*+.^_`|~0-9A-Za-z-
 # The CloudEvents String type has neither control characters nor lone surrogates.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
-_DAY = (
-    r"[12]\d{3}-(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])"
-    r"|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)"
+_PLAIN_TIME_SHAPES = frozenset(
+    f"0000-00-00T00:00:00{fraction}{zone}"
+    for fraction in ("", *("." + "0" * digits for digits in range(1, 7)))
+    for zone in ("Z", "+00:00", "-00:00")
 )
-_CLOCK = r"(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d"
-_ZONE = r"(?:Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)"
-PLAIN_DATE_TIME = rf"^{_DAY}T{_CLOCK}(?:\.\d{{1,6}})?{_ZONE}$"
-"""RFC 3339 date-times that every parser reads alike: upper case, no leap second, no February 29,
-no more than microseconds, years that fit a column in any zone. A subset on purpose: what it
-refuses is judged again with care."""
+_DIGITS = dict.fromkeys(map(ord, "123456789"), "0")
+_instants = msgspec.json.Decoder(list[datetime]).decode
 
 _uri_reference = jsonschema_rs.Draft202012Validator(
     {"format": "uri-reference"}, validate_formats=True
@@ -61,9 +58,16 @@ class Envelope(msgspec.Struct, gc=False, forbid_unknown_fields=True):
     dataschema: str | None = None
     data: Raw = Raw()
     data_base64: str | None = None
+    receivedat: str | None = None
+    tenantplan: str | None = None
+    tenantregion: str | None = None
+    useragent: str | None = None
 
 
-ATTRIBUTES = frozenset(Envelope.__struct_fields__) - {"data"}
+PLATFORM_ATTRIBUTES = ("receivedat", "tenantplan", "tenantregion", "useragent")
+"""Extension attributes that only the platform sets (``minilab.processing``), by name. Landing keeps
+them with the other extension attributes."""
+ATTRIBUTES = frozenset(Envelope.__struct_fields__) - {"data", *PLATFORM_ATTRIBUTES}
 REQUIRED = ("specversion", "id", "source", "type")
 
 
@@ -161,6 +165,25 @@ def _value_violations(name: str, value: Any) -> Iterator[Violation]:
 def is_time(value: str) -> bool:
     """An RFC 3339 timestamp within the years 1 to 9999 in UTC, which is what a column can hold."""
     return _date_time.is_valid(value) and canonical_time(value) is not None
+
+
+def are_plain_times(times: Sequence[str]) -> bool:
+    """Whether all of these are RFC 3339 timestamps that every parser reads alike: upper case, no
+    leap second, no more than microseconds, years that fit a column in any zone.
+
+    A subset of what ``is_time`` allows, on purpose: what is refused is judged again with care.
+    """
+    if not times:
+        return True
+    text = '","'.join(times)
+    if not _PLAIN_TIME_SHAPES.issuperset(text.translate(_DIGITS).split('","')):
+        return False
+    if min(times) < "0002" or max(times) >= "9999":
+        return False
+    try:
+        return len(_instants(f'["{text}"]')) == len(times)
+    except msgspec.ValidationError:
+        return False
 
 
 def canonical_time(value: str) -> str | None:

@@ -7,7 +7,11 @@ from typing import NamedTuple
 
 
 class Reason(StrEnum):
-    """One code per kind of failure. The first that applies, in this order, is an event's reason."""
+    """One code per kind of failure. The first that applies, in this order, is an event's reason.
+
+    Those of the first group lie in the event itself, and every stage finds the same. Those of the
+    others are one stage's own.
+    """
 
     EMPTY_MESSAGE = "empty_message"
     BAD_COMPRESSION = "bad_compression"
@@ -30,6 +34,16 @@ class Reason(StrEnum):
     CONFLICT = "conflict"  # another event of this source and id was accepted before
     CLAIM_LOST = "claim_lost"  # what was stored apart from the message is not there
     UNDELIVERABLE = "undeliverable"  # tried as often as a queue allows, and given up
+
+    # Ingest: the event and who brought it.
+    WRONG_TENANT = "wrong_tenant"  # its tenant is not the authenticated one; processing asks too
+    FORBIDDEN_STREAM = "forbidden_stream"  # the tenant may not send to this stream
+    RESERVED_ATTRIBUTE = "reserved_attribute"  # an attribute that only the platform sets
+    CONFLICT = "conflict"  # another event has this source and id
+
+    # Processing and landing.
+    UNDELIVERABLE = "undeliverable"  # every try failed, or the worker died on it
+    CLAIM_LOST = "claim_lost"  # the claimed payload is gone, damaged, or another tenant's
 
 
 class Violation(NamedTuple):

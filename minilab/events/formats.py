@@ -21,10 +21,14 @@ import msgspec
 
 from minilab.events.failures import Reason, Violation
 
-MAX_EVENT_BYTES = 1024 * 1024
-"""One event: the largest message that SQS takes. (CloudEvents asks for at least 64 KiB.)"""
+MAX_EVENT_BYTES = 5 * 1024 * 1024
+"""One event as its producer sends it. What no message of a bus can carry travels by claim check.
+(CloudEvents asks for at least 64 KiB.)"""
+MAX_ENRICHMENT_BYTES = 16 * 1024
+"""What the platform adds to an event on its way: the tenant and ``envelope.PLATFORM_ATTRIBUTES``.
+So much larger may it be where it is landed."""
 MAX_MESSAGE_BYTES = 32 * 1024 * 1024
-"""One message after decompression: a batch of events, or a gzip bomb."""
+"""One message when it is opened: a batch of events with what they claim, or a gzip bomb."""
 MAX_DEPTH = 100
 """Nested objects and arrays in one event."""
 

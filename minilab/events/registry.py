@@ -26,7 +26,10 @@ _STREAM = re.compile(r"[a-z][a-z0-9-]{0,39}")
 
 UNROUTED = "unrouted"
 """Stands for the stream where none could be told: of failed events alone."""
-_RESERVED = frozenset({UNROUTED, "failed", "ingest"})
+FAILURES = "failed"
+"""Stands among streams for what was not accepted before landing: the failed queue and the dead
+letters."""
+_RESERVED = frozenset({UNROUTED, FAILURES, "ingest"})
 """Queues and partitions of these names are not a stream's."""
 
 Bus = Literal["kafka", "sqs"]

@@ -47,11 +47,11 @@ PARTITION_KEYS = (
 )
 
 _WHERE_FROM = (
-    Column("bus", *_STRING, "kafka or sqs"),
-    Column("shard", *_STRING, "Kafka topic and partition as topic/partition, or the SQS queue"),
-    Column("position", *_STRING, "Kafka offset, or SQS message id"),
+    Column("bus", *_STRING, "kafka or sqs; api where it came no further"),
+    Column("shard", *_STRING, "Kafka topic/partition, the SQS queue, or the API's route"),
+    Column("position", *_STRING, "Kafka offset, SQS message id, or the API request's id"),
     Column("item", pa.int32(), "int", "Index of the event in its message (0 unless a batch)"),
-    Column("published_at", *_TIMESTAMP, "When the bus took the message (UTC)"),
+    Column("published_at", *_TIMESTAMP, "When the bus, or the API, took it (UTC)"),
     Column("landed_at", *_TIMESTAMP, "When its batch was landed (UTC); decides dt and hour"),
     Column("batch_id", *_STRING, "Landing batch: the file's name without its ending"),
 )

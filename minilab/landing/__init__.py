@@ -8,6 +8,7 @@
 
 from minilab.landing.api import backlog, land
 from minilab.landing.errors import Fenced, LandingError
+from minilab.landing.failures import failures_backlog, land_failures
 from minilab.landing.model import Limits, LostRange
 from minilab.landing.summary import Backlog, LandingSummary, ShardSummary, StreamSummary
 
@@ -21,5 +22,7 @@ __all__ = [
     "ShardSummary",
     "StreamSummary",
     "backlog",
+    "failures_backlog",
     "land",
+    "land_failures",
 ]

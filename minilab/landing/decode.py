@@ -1,4 +1,4 @@
-"""From messages to rows: open, validate, and lay out as columns. No effects, no pandas.
+"""From events to rows: validate, and lay out as columns. No effects, no pandas.
 
 Payloads stay the JSON text that came. A column is one comprehension; the payload column is built
 from its bytes and lengths alone.
@@ -18,41 +18,41 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from msgspec import Raw
 
-from minilab.events.failures import Reason, Violation
-from minilab.events.formats import Refused, open_message
-from minilab.events.validation import Accepted, Rejection, StreamRules
+from minilab.events.failures import Violation
+from minilab.events.validation import Accepted, StreamRules
 from minilab.lake.tables import EVENTS, FAILED_EVENTS
 from minilab.landing.garbage import no_collection
-from minilab.landing.model import BatchName, Decoded, Headers, Messages
+from minilab.landing.keys import count_keys
+from minilab.landing.model import BatchName, Decoded, Messages
+from minilab.landing.opening import Failure, Opened
 
 _STAGE = "landing"
-_ENCODING_HEADER = "content-encoding"
 
 
-def decode(name: BatchName, messages: Messages, rules: StreamRules) -> Decoded:
-    """Turn one batch of messages into rows of ``events`` and ``failed_events``.
+def decode(name: BatchName, opened: Opened, rules: StreamRules) -> Decoded:
+    """Turn one batch of opened messages into rows of ``events`` and ``failed_events``.
 
     Deterministic: the same messages under the same name give the same rows in the same order.
     Every message ends as at least one row. Never raises because of what a message contains.
     """
+    messages = opened.messages
     with no_collection():
-        opened = _open_all(messages)
-        verdicts = rules.sort(opened.events)
+        verdicts = rules.sort(opened.events, count_keys)
         failures = [
-            *opened.refused,
+            *opened.failures,
             *(
-                _failure(opened, messages, index, rejection)
+                opened.failure(index, rejection)
                 for index, rejection in zip(verdicts.rejected_at, verdicts.rejected, strict=True)
             ),
         ]
         failures.sort(key=lambda failure: (failure.message, failure.item))
-        by_reason: dict[Reason, int] = {}
+        by_reason: dict[str, int] = {}
         for failure in failures:
             reason = failure.rejection.reason
             by_reason[reason] = by_reason.get(reason, 0) + 1
         return Decoded(
             name=name,
-            events=_events_table(name, messages, opened, verdicts.accepted, verdicts.accepted_at),
+            events=_events_table(name, opened, verdicts.accepted, verdicts.accepted_at),
             failed=_failed_table(name, messages, failures),
             failed_by_reason=by_reason,
             messages=len(messages),
@@ -60,78 +60,14 @@ def decode(name: BatchName, messages: Messages, rules: StreamRules) -> Decoded:
         )
 
 
-@dataclass(frozen=True)
-class _Failure:
-    """One row of ``failed_events`` to be."""
-
-    message: int
-    item: int
-    body: bytes
-    headers: Headers
-    rejection: Rejection
-
-
-@dataclass(frozen=True)
-class _Opened:
-    """The events in a batch of messages, and the messages that are none."""
-
-    events: Sequence[bytes]
-    message_of: Sequence[int] | None
-    """Index of each event's message; None where every message is exactly one event."""
-    item_of: Sequence[int] | None
-    decompressed: frozenset[int]
-    """Messages whose events' bytes are not the bytes that came."""
-    refused: list[_Failure]
-
-
-def _open_all(messages: Messages) -> _Opened:
-    bodies = messages.bodies
-    if all(body[:1] == b"{" for body in bodies):
-        return _Opened(bodies, None, None, frozenset(), [])
-    events: list[bytes] = []
-    message_of: list[int] = []
-    item_of: list[int] = []
-    decompressed: set[int] = set()
-    refused: list[_Failure] = []
-    for index, body in enumerate(bodies):
-        if body[:1] == b"{":
-            events.append(body)
-            message_of.append(index)
-            item_of.append(0)
-            continue
-        try:
-            opened = open_message(body)
-        except Refused as error:
-            rejection = Rejection(error.reason, error.violations)
-            refused.append(_Failure(index, 0, body, messages.headers_of(index), rejection))
-            continue
-        events.extend(opened.events)
-        message_of.extend([index] * len(opened.events))
-        item_of.extend(range(len(opened.events)))
-        if opened.decompressed:
-            decompressed.add(index)
-    return _Opened(events, message_of, item_of, frozenset(decompressed), refused)
-
-
-def _failure(opened: _Opened, messages: Messages, event: int, rejection: Rejection) -> _Failure:
-    """Body and headers belong together: sent again as they are, they say the same."""
-    message = event if opened.message_of is None else opened.message_of[event]
-    item = 0 if opened.item_of is None else opened.item_of[event]
-    headers = messages.headers_of(message)
-    if message in opened.decompressed:
-        headers = {k: v for k, v in headers.items() if k.lower() != _ENCODING_HEADER}
-    return _Failure(message, item, opened.events[event], headers, rejection)
-
-
 def _events_table(
     name: BatchName,
-    messages: Messages,
-    opened: _Opened,
+    opened: Opened,
     accepted: Accepted,
     accepted_at: Sequence[int],
 ) -> pa.Table:
     rows = len(accepted_at)
-    where = _WhereFrom(messages, opened.message_of, opened.item_of)
+    where = _WhereFrom(opened.messages, opened.message_of, opened.item_of)
     return pa.table(
         [
             _strings(accepted.ids),
@@ -152,7 +88,7 @@ def _events_table(
     )
 
 
-def _failed_table(name: BatchName, messages: Messages, failures: Sequence[_Failure]) -> pa.Table:
+def _failed_table(name: BatchName, messages: Messages, failures: Sequence[Failure]) -> pa.Table:
     message_of = [failure.message for failure in failures]
     item_of = [failure.item for failure in failures]
     where = _WhereFrom(messages, message_of, item_of)
@@ -168,7 +104,7 @@ def _failed_table(name: BatchName, messages: Messages, failures: Sequence[_Failu
             ),
             _constant(_STAGE, len(failures)),
             _strings([str(r.reason) for r in rejections]),
-            _strings([_detail(r.violations) for r in rejections]),
+            _strings([detail_of(r.violations) for r in rejections]),
             pa.array([f.body for f in failures], pa.binary()),
             _strings([msgspec.json.encode(f.headers, order="sorted").decode() for f in failures]),
             _strings([r.id for r in rejections]),
@@ -187,7 +123,8 @@ def failed_id(bus: str, shard: str, position: int | str, item: int) -> str:
     return blake2b(text.encode(), digest_size=16).hexdigest()
 
 
-def _detail(violations: Sequence[Violation]) -> str:
+def detail_of(violations: Sequence[Violation]) -> str:
+    """Every broken rule as the JSON text of the column ``detail``."""
     return msgspec.json.encode([v._asdict() for v in violations]).decode()
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from types import TracebackType
 from typing import Any, Self
@@ -64,6 +64,20 @@ class OffsetBatch:
     first: int
     last: int
     messages: Messages
+
+    def before(self, count: int) -> OffsetBatch:
+        """The range that ends where the message at index ``count`` begins."""
+        if count == len(self.messages):
+            return self
+        start = int(self.messages.positions[count])
+        return replace(self, last=start - 1, messages=self.messages.first(count))
+
+    def after(self, count: int) -> OffsetBatch | None:
+        """The range that begins with the message at index ``count``; None where there is none."""
+        if count == len(self.messages):
+            return None
+        start = int(self.messages.positions[count])
+        return replace(self, first=start, messages=self.messages.after(count))
 
 
 @dataclass

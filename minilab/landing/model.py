@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import pyarrow as pa
 
-from minilab.events.failures import Reason
 from minilab.events.registry import Bus
 from minilab.lake.layout import HourPartition
 
@@ -26,10 +25,16 @@ class Limits:
     """Age of an SQS batch's oldest message: far below the queue's visibility timeout."""
     buffered_bytes: int = 96 * 1024 * 1024
     """Message bodies read and not yet durable, over all shards of a stream."""
+    opened_bytes: int = 64 * 1024 * 1024
+    """Of events, when messages are opened and what they claim is fetched. What goes beyond becomes
+    a batch of its own; a single message may be larger (``formats.MAX_MESSAGE_BYTES``, and the same
+    again of claims)."""
     workers: int = 2
     """Batches decoded and written at the same time; those of one Kafka partition never are."""
     receivers: int = 4
     """Connections that receive from an SQS queue."""
+    long_poll_seconds: int = 1
+    """How long each of them waits at the end, to be sure that nothing is there; 0 is not sure."""
     silence_seconds: float = 30.0
     """How long a bus may say nothing at all, not even that it has nothing, before we give up."""
 
@@ -53,6 +58,26 @@ class Messages:
     def size(self) -> int:
         """Bytes of all bodies."""
         return sum(map(len, self.bodies))
+
+    def first(self, count: int) -> Messages:
+        """The first so many of them."""
+        if count == len(self):
+            return self
+        return replace(
+            self,
+            bodies=self.bodies[:count],
+            positions=self.positions[:count],
+            published_ms=self.published_ms[:count],
+        )
+
+    def after(self, count: int) -> Messages:
+        """All but the first so many."""
+        return Messages(
+            self.bodies[count:],
+            self.positions[count:],
+            self.published_ms[count:],
+            lambda index: self.headers_of(count + index),
+        )
 
 
 @dataclass(frozen=True)
@@ -85,10 +110,17 @@ class Decoded:
     name: BatchName
     events: pa.Table
     failed: pa.Table
-    failed_by_reason: Mapping[Reason, int]
+    failed_by_reason: Mapping[str, int]
     messages: int
+    """Whose rows these are: the first so many of those that were to be decoded."""
     size: int
     """Bytes of the message bodies."""
+
+
+Decoder = Callable[[BatchName, Messages], Decoded]
+"""Turns messages into rows. Deterministic; what it raises is a step that could not be done. It may
+take the first messages only (at least one), where all of them together would be too much to hold:
+the others are landed as a batch of their own."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +142,7 @@ class Landed:
     last: int | None
     messages: int
     events: int
-    failed_by_reason: Mapping[Reason, int]
+    failed_by_reason: Mapping[str, int]
     size: int
     files: tuple[str, ...]
     repeated: int = 0

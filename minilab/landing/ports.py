@@ -7,6 +7,7 @@ from typing import Protocol
 
 import pyarrow as pa
 
+from minilab.lake.claims import Kind
 from minilab.landing.kafka import Log, OffsetBatch
 from minilab.landing.ledger import Intent, ShardState
 from minilab.landing.model import LostRange, Shard
@@ -35,6 +36,14 @@ class StorePort(Protocol):
     def delete(self, keys: Sequence[str]) -> None: ...
 
 
+class ClaimsPort(Protocol):
+    """See :class:`minilab.lake.claims.Claims`."""
+
+    uri_prefix: str
+
+    def get(self, tenant: str, uri: str) -> tuple[Kind, bytes]: ...
+
+
 class KafkaPort(Protocol):
     """See :class:`minilab.landing.kafka.KafkaSource`."""
 
@@ -52,7 +61,6 @@ class SqsPort(Protocol):
     """See :class:`minilab.landing.sqs.SqsSource`."""
 
     queue: str
-    shard: Shard
     visibility_seconds: int
 
     def batches(self) -> Iterator[ReceivedBatch]: ...

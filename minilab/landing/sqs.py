@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any, Self
 
@@ -25,7 +25,6 @@ from minilab.landing.errors import LandingError
 from minilab.landing.model import Limits, Messages, Shard
 from minilab.settings import Settings
 
-_LONG_POLL_SECONDS = 1
 _ATTEMPTS = 4
 
 
@@ -42,21 +41,48 @@ class Received:
 
 
 @dataclass(frozen=True)
-class ReceivedBatch:
-    """Messages to be landed together; each id stands in it once."""
+class Queue:
+    """A queue to land from."""
 
+    name: str
+    stream_of: Callable[[Received], str]
+    """The stream that a message is landed as a part of, told before it is opened."""
+
+    @property
+    def fifo(self) -> bool:
+        """Whether it hides the later messages of a group while an earlier one is in flight."""
+        return self.name.endswith(".fifo")
+
+
+def queue_of(settings: Settings, stream: Stream) -> Queue:
+    """The queue of one stream."""
+    return Queue(settings.queue_name(stream.name), lambda message: stream.name)
+
+
+@dataclass(frozen=True)
+class ReceivedBatch:
+    """Messages of one stream to be landed together; each id stands in it once."""
+
+    shard: Shard
     received: tuple[Received, ...]
     received_at: float
     """When the first of them was received, by the monotonic clock."""
 
     def without(self, message_ids: set[str]) -> ReceivedBatch:
-        return ReceivedBatch(
-            tuple(r for r in self.received if r.message_id not in message_ids), self.received_at
+        return replace(
+            self, received=tuple(r for r in self.received if r.message_id not in message_ids)
         )
 
     def only(self, message_ids: set[str]) -> ReceivedBatch:
-        return ReceivedBatch(
-            tuple(r for r in self.received if r.message_id in message_ids), self.received_at
+        return replace(
+            self, received=tuple(r for r in self.received if r.message_id in message_ids)
+        )
+
+    def split(self, count: int) -> tuple[ReceivedBatch, ReceivedBatch]:
+        """The first ``count`` messages, and the others."""
+        return (
+            replace(self, received=self.received[:count]),
+            replace(self, received=self.received[count:]),
         )
 
     @property
@@ -97,9 +123,9 @@ class _Filling:
 class SqsSource:
     """One queue, received from by several threads until it is empty."""
 
-    def __init__(self, settings: Settings, stream: Stream, limits: Limits) -> None:
-        self.queue = settings.queue_name(stream.name)
-        self.shard = Shard(stream.name, "sqs", self.queue)
+    def __init__(self, settings: Settings, queue_: Queue, limits: Limits) -> None:
+        self.queue = queue_.name
+        self._stream_of = queue_.stream_of
         self._limits = limits
         self._sqs = aws.client("sqs", settings)
         self._url, self.visibility_seconds = self._find()
@@ -183,10 +209,17 @@ class SqsSource:
                 or len(filling.received) >= limits.batch_messages
                 or time.monotonic() - filling.since > self.longest_age
             ):
-                yield ReceivedBatch(tuple(filling.received.values()), filling.since)
+                yield from self._by_stream(filling)
                 filling = _Filling()
-        if filling.received:
-            yield ReceivedBatch(tuple(filling.received.values()), filling.since)
+        yield from self._by_stream(filling)
+
+    def _by_stream(self, filling: _Filling) -> Iterator[ReceivedBatch]:
+        streams: dict[str, list[Received]] = {}
+        for message in filling.received.values():
+            streams.setdefault(self._stream_of(message), []).append(message)
+        for stream, received in streams.items():
+            shard = Shard(stream, "sqs", self.queue)
+            yield ReceivedBatch(shard, tuple(received), filling.since)
 
     @property
     def longest_age(self) -> float:
@@ -195,17 +228,17 @@ class SqsSource:
 
     def _receive(self) -> None:
         """One receiver: short polls while they bring something, a long poll to be sure."""
-        wait = 0
+        wait, long_poll = 0, self._limits.long_poll_seconds
         try:
             while not self._stopped.is_set():
                 messages = self._receive_once(wait)
                 if messages:
                     wait = 0
                     self._hand_over(messages)
-                elif wait:
+                elif wait == long_poll:
                     break
                 else:
-                    wait = _LONG_POLL_SECONDS
+                    wait = long_poll
             self._hand_over(None)
         except BaseException as error:  # told to the thread that gathers
             self._hand_over(error)
@@ -270,6 +303,21 @@ class SqsSource:
             if not left:
                 break
         return [some[i].message_id for i in left]
+
+
+def waiting(settings: Settings, queue_: str) -> tuple[int, int]:
+    """Messages of a queue that can be received, and those in flight; both approximate.
+
+    Raises:
+        AwsError: there is no such queue, or SQS cannot be reached.
+    """
+    sqs = aws.client("sqs", settings)
+    names = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
+    with aws.readable_errors(f"Looking at queue {queue_}"):
+        url = sqs.get_queue_url(QueueName=queue_)["QueueUrl"]
+        answer = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=list(names))
+    there, in_flight = (int(answer["Attributes"][name]) for name in names)
+    return there, in_flight
 
 
 def _received(message: Mapping[str, Any]) -> Received:

@@ -32,9 +32,13 @@ class ShardSummary:
 
 @dataclass(frozen=True)
 class StreamSummary:
-    """What was landed of one stream. Counts are of this call alone."""
+    """What was landed of one stream, or of the failed queue and all dead letters together.
+
+    Counts are of this call alone.
+    """
 
     stream: str
+    """Its name; ``registry.FAILURES`` for what had failed before landing."""
     bus: Bus
     messages: int = 0
     events: int = 0
@@ -176,7 +180,7 @@ def _plain(stream: StreamSummary) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Backlog:
-    """What waits on the bus of one stream."""
+    """What waits on the bus of one stream, or to become failed events."""
 
     stream: str
     bus: Bus

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from minilab.events.failures import Reason
+from minilab.events.formats import MAX_ENRICHMENT_BYTES, MAX_EVENT_BYTES
 from minilab.events.registry import Registry, Stream
 
 _json = msgspec.json.encode
@@ -34,7 +35,7 @@ class BadMessage:
 def bad_messages(
     rng: Random, registry: Registry, stream: Stream, examples: Sequence[bytes]
 ) -> Iterator[BadMessage]:
-    """Bad messages without end, every reason that ``stream`` knows in turn.
+    """Bad messages without end, every reason in turn for which an event fails on ``stream``.
 
     Each is made from one of ``examples``, good events of the stream as JSON, with an id of its own.
     """
@@ -78,8 +79,9 @@ def _message_makers() -> _Makers:
 
 @lru_cache(maxsize=1)
 def _oversized() -> bytes:
-    """Small on the wire, and one event of more than 1 MiB when unpacked."""
-    event = {"specversion": "1.0", "id": "oversized", "data": "x" * (1200 * 1024)}
+    """Small on the wire, and one event that is too large when unpacked, wherever it is judged."""
+    size = MAX_EVENT_BYTES + MAX_ENRICHMENT_BYTES
+    event = {"specversion": "1.0", "id": "oversized", "data": "x" * size}
     return gzip.compress(_json(event), 6, mtime=0)
 
 

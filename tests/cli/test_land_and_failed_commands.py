@@ -10,9 +10,12 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from minilab.bus.failed_queue import FailedQueue, FailedRecord
 from minilab.cli import cli
 from minilab.errors import MinilabError
+from minilab.events.failures import Violation
 from minilab.events.registry import contracts_dir, load_registry
+from minilab.landing.decode import failed_id
 
 NEW_TYPE = "billing.coupon_redeemed.v1"
 NEW_CONTRACT = {
@@ -79,6 +82,70 @@ def test_an_unknown_id_or_reason_is_a_clear_error(sent: list[bytes]) -> None:
     refused = run("failed", "list", "--reason", "no_such_reason")
     assert refused.exit_code == 2
     assert "unknown_type" in refused.output
+
+
+@pytest.fixture
+def refused(lab: Any) -> str:
+    """An event of the tenant globex that the API could not accept, landed; its id."""
+    record = FailedRecord(
+        stage="ingest",
+        stream="billing",
+        reason="contract_violation",
+        violations=(Violation("/data/code", "required", "code is missing."),),
+        body=json.dumps(event(7, tenant="globex", data={})).encode(),
+        bus="api",
+        shard="POST /v1/events",
+        position="request-7",
+        item=0,
+        published_ms=1_770_000_000_000,
+        tenant="globex",
+    )
+    assert FailedQueue(lab.settings).send([record]) == [None]
+    (landed,) = answer("land", "--stream", "failed")["streams"]
+    assert (landed["stream"], landed["events"]) == ("failed", 0)
+    assert landed["failed"] == {"contract_violation": 1}
+    return failed_id("api", "POST /v1/events", "request-7", 0)
+
+
+def test_what_failed_at_the_api_is_listed_by_stage_and_tenant(
+    sent: list[bytes], refused: str
+) -> None:
+    def ids(*filters: str) -> set[str]:
+        return {e["failed_id"] for e in answer("failed", "list", *filters)}
+
+    assert ids("--stage", "ingest") == ids("--tenant", "globex") == {refused}
+    assert refused not in ids("--stage", "landing") | ids("--tenant", "acme")
+    assert ids("--stage", "processing") == ids("--stream", "unrouted") == set()
+    assert ids("--stage", "ingest", "--stage", "landing") == ids()
+    shown = run("failed", "list", "--stage", "ingest")
+    assert "globex" in shown.stdout and "ingest" in shown.stdout
+    assert run("failed", "list", "--stage", "nowhere").exit_code == 2
+
+    answer("tenants", "create", "globex")
+    dry = run("failed", "replay", "--tenant", "globex", "--dry-run")
+    assert dry.exit_code == 0 and "1 failed events would be sent again" in dry.output
+    assert answer("failed", "replay", refused, "--yes") == {
+        "replayed": [refused],
+        "skipped": [],
+        "refused": {},
+    }
+
+
+def test_land_without_a_stream_drains_failures_too(sent: list[bytes], lab: Any) -> None:
+    lab.client("sqs").send_message(
+        QueueUrl=lab.client("sqs").get_queue_url(QueueName=lab.settings.failed_queue)["QueueUrl"],
+        MessageBody="no record",
+    )
+    assert answer("land", "--stream", "webhooks")["failed_events"] == 0
+    result = run("land")
+    assert result.exit_code == 0, result.output
+    (row,) = (line for line in result.stdout.splitlines() if line.strip("│ ").startswith("failed "))
+    assert "sqs" in row
+    (kept,) = answer("failed", "list", "--stream", "unrouted")
+    assert (kept["reason"], kept["body"]) == ("not_json", "no record")
+    again = run("failed", "replay", kept["failed_id"], "--yes")
+    assert again.exit_code == 1
+    assert "a message of the failed queue" in again.output
 
 
 def test_replay_lands_what_a_new_contract_explains_and_once(

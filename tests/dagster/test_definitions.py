@@ -120,7 +120,13 @@ def test_sensors_and_schedules_run_from_the_start(definitions: dg.Definitions) -
         for sensor in repository.sensor_defs
         if sensor.default_status is dg.DefaultSensorStatus.RUNNING
     }
-    assert running == {"kafka_backlog", "sqs_backlog", "automation", "run_failures"}
+    assert running == {
+        "kafka_backlog",
+        "sqs_backlog",
+        "failed_backlog",
+        "automation",
+        "run_failures",
+    }
     (schedule,) = repository.schedule_defs
     assert schedule.default_status is dg.DefaultScheduleStatus.RUNNING
 

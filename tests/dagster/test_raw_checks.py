@@ -11,7 +11,10 @@ import dagster as dg
 import pytest
 
 from minilab.bus import open_publisher
-from minilab.lake.layout import RAW_PREFIX
+from minilab.bus.failed_queue import FailedQueue, FailedRecord
+from minilab.events.failures import Violation
+from minilab.events.registry import UNROUTED
+from minilab.lake.layout import FAILED_PREFIX, RAW_PREFIX
 from minilab.provision import provision
 from minilab.settings import Settings
 from minilab_dagster import names
@@ -41,6 +44,27 @@ def send(lab: Any, stream: str, *events: Any) -> None:
         publisher.flush()
 
 
+def refuse(lab: Any, *streams: str) -> None:
+    """What the API does with an event that it cannot accept: one for each of these streams."""
+    records = [
+        FailedRecord(
+            stage="ingest",
+            stream=stream,
+            reason="contract_violation",
+            violations=(Violation("/data", "type", "no"),),
+            body=b"{}",
+            bus="api",
+            shard=f"POST /v1/streams/{stream}/events",
+            position=secrets.token_hex(8),
+            item=0,
+            published_ms=1_770_000_000_000,
+            tenant="acme",
+        )
+        for stream in streams
+    ]
+    assert FailedQueue(lab.settings).send(records) == [None] * len(records)
+
+
 class Runs:
     """Runs of parts of the code location in one instance."""
 
@@ -49,6 +73,7 @@ class Runs:
         self._instance = instance
 
     def land(self, stream: str, hour: str | None = None) -> dg.ExecuteInProcessResult:
+        """``stream`` is one, or ``failed_events``."""
         return self._job.get_subset(asset_selection={names.raw_key(stream)}).execute_in_process(
             instance=self._instance, partition_key=hour or current_key()
         )
@@ -92,6 +117,30 @@ def test_one_run_drains_the_bus_and_says_what_it_did(runs: Runs, fresh_lab: Any)
     assert numbers["bytes"] > 0
     failed = found["raw/failed_events", current_key()]
     assert failed["reason/not_json"] == failed["reason/contract_violation"] == 1
+
+
+def test_a_run_drains_what_failed_before_landing(runs: Runs, fresh_lab: Any) -> None:
+    refuse(fresh_lab, "product", "billing", UNROUTED)
+    found = materializations(runs.land("failed_events"))
+    numbers = found["raw/failed_events", current_key()]
+    assert numbers["failed_events"] == numbers["dagster/partition_row_count"] == 3
+    assert numbers["reason/contract_violation"] == 3
+    assert numbers["failed_by_reason"] == {"contract_violation": 3}
+    assert (numbers["messages"], numbers["files"], numbers["lag_after"]) == (3, 3, 0)
+    assert "events" not in numbers
+    partitions = fresh_lab.client("glue").get_partitions(
+        DatabaseName=fresh_lab.settings.raw_database, TableName="failed_events"
+    )["Partitions"]
+    assert UNROUTED in {partition["Values"][0] for partition in partitions}
+
+
+def test_failed_events_of_an_hour_that_is_over_are_only_counted(runs: Runs, fresh_lab: Any) -> None:
+    refuse(fresh_lab, "product")
+    before = key_of(datetime.now(UTC) - timedelta(hours=5))
+    numbers = materializations(runs.land("failed_events", before))["raw/failed_events", before]
+    assert "failed_events" not in numbers and numbers["dagster/partition_row_count"] == 0
+    now = materializations(runs.land("failed_events"))["raw/failed_events", current_key()]
+    assert now["failed_events"] == 1, "it was still in its queue"
 
 
 def test_an_hour_that_is_over_is_verified_and_not_landed(runs: Runs, fresh_lab: Any) -> None:
@@ -153,6 +202,31 @@ def test_many_failures_are_an_error_and_few_a_warning(runs: Runs, fresh_lab: Any
     many = runs.check("product")["failed_rate"]
     assert (many.passed, many.severity) == (False, dg.AssetCheckSeverity.ERROR)
     assert "121 of 122 failed" in many.description
+
+
+def test_the_failed_rate_counts_every_stage(runs: Runs, fresh_lab: Any) -> None:
+    send(fresh_lab, "product", event(), event(), b"no json")
+    runs.land("product")
+    refuse(fresh_lab, "product", "product", "billing")
+    runs.land("failed_events")
+    evaluations = runs.check("product")
+    assert "3 of 5 failed" in evaluations["failed_rate"].description
+    assert evaluations["landed_is_acknowledged"].passed
+
+
+def test_a_lost_file_of_failed_events_is_noticed(runs: Runs, fresh_lab: Any) -> None:
+    refuse(fresh_lab, "product", "product", "billing")
+    runs.land("failed_events")
+    evaluation = runs.check("failed_events")["landed_is_acknowledged"]
+    assert evaluation.passed
+    assert evaluation.description == "3 failed events in 2 batches, all accounted for"
+    s3, bucket = fresh_lab.client("s3"), fresh_lab.settings.lake_bucket
+    listed = s3.list_objects_v2(Bucket=bucket, Prefix=f"{FAILED_PREFIX}stream=product/")
+    s3.delete_object(Bucket=bucket, Key=listed["Contents"][0]["Key"])
+    evaluation = runs.check("failed_events")["landed_is_acknowledged"]
+    assert not evaluation.passed
+    assert evaluation.severity is dg.AssetCheckSeverity.ERROR
+    assert "3 failed events were landed" in evaluation.description
 
 
 def test_duplicates_and_unknown_fields_are_warnings(runs: Runs, fresh_lab: Any) -> None:

@@ -11,6 +11,8 @@ import dagster as dg
 import pytest
 
 from minilab.bus import open_publisher
+from minilab.bus.message import SqsSender
+from minilab.events.registry import FAILURES
 from minilab_dagster import names
 from minilab_dagster.defs.raw.partitions import current_key
 from minilab_dagster.platform import Platform
@@ -56,6 +58,7 @@ def test_an_empty_bus_asks_for_nothing_and_says_so(tick: Tick) -> None:
     for name, said in (
         ("kafka_backlog", "product: 0 waiting"),
         ("sqs_backlog", "billing: 0 waiting; webhooks: 0 waiting"),
+        ("failed_backlog", "failed: 0 waiting"),
     ):
         data = tick(name)
         assert data.run_requests == []
@@ -73,6 +76,29 @@ def test_what_waits_is_landed_into_the_current_hour(
     assert list(request.asset_selection) == [names.raw_key(stream)]
     assert request.partition_key == current_key()
     assert request.tags[names.STREAM_TAG] == stream
+
+
+@pytest.mark.parametrize("queue", ["failed_queue", "ingest_dead_letter_queue", "webhooks"])
+def test_what_failed_before_landing_is_landed(
+    tick: Tick,
+    fresh_lab: Any,
+    definitions: dg.Definitions,
+    instance: dg.DagsterInstance,
+    queue: str,
+) -> None:
+    settings = fresh_lab.settings
+    name = getattr(settings, queue, None) or settings.dead_letter_queue_name(queue)
+    more = {"MessageGroupId": "t", "MessageDeduplicationId": "1"} if name.endswith("fifo") else {}
+    entry = {"Id": "0", "MessageBody": "no record", **more}
+    assert SqsSender(fresh_lab.client("sqs"), name).send([entry]) == {}
+    (request,) = tick("failed_backlog").run_requests
+    assert list(request.asset_selection) == [names.FAILED_EVENTS]
+    assert request.partition_key == current_key()
+    assert request.tags[names.STREAM_TAG] == FAILURES
+    _record_run(definitions, instance, FAILURES, dg.DagsterRunStatus.STARTED)
+    data = tick("failed_backlog")
+    assert data.run_requests == []
+    assert "failed: 1 waiting; 1 run(s) of it queued or under way" in data.skip_message
 
 
 def test_no_second_run_while_one_is_queued(

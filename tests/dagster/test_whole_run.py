@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from minilab.bus.failed_queue import FailedQueue, FailedRecord
 from minilab.lake.athena import query
 from minilab_dagster.run import Outcome, run_main_job
 
@@ -34,6 +35,7 @@ def ran(lab: Any, tmp_path_factory: pytest.TempPathFactory) -> Ran:
         patch.delenv("DAGSTER_HOME", raising=False)
         patch.setenv("MINILAB_REPORTS_DIR", str(tmp_path_factory.mktemp("reports")))
         sent = _simulate(lab, "--bad", "0.02", "--duplicates", "0.02", "--late", "0.02")
+        _refuse(lab)
         lines: list[str] = []
         outcome = run_main_job(lines.append)
     return Ran(sent, outcome, lines)
@@ -53,6 +55,24 @@ def _simulate(lab: Any, *trouble: str) -> dict[str, Any]:
     return json.loads(done.stdout)
 
 
+def _refuse(lab: Any) -> None:
+    """An event that the API could not accept."""
+    record = FailedRecord(
+        stage="ingest",
+        stream="product",
+        reason="wrong_tenant",
+        violations=(),
+        body=b"{}",
+        bus="api",
+        shard="POST /v1/events",
+        position="r1",
+        item=0,
+        published_ms=1_770_000_000_000,
+        tenant="acme",
+    )
+    assert FailedQueue(lab.settings).send([record]) == [None]
+
+
 def test_every_step_and_every_check_of_severity_error_passed(ran: Ran) -> None:
     assert ran.outcome.problems == []
     assert ran.outcome.checks.failed == []
@@ -70,6 +90,22 @@ def test_all_that_was_sent_is_landed_or_failed_with_its_reason(ran: Ran) -> None
         assert entry["failed"] == stream["bad"]
 
 
+def test_what_failed_before_landing_is_landed_and_counted(ran: Ran, lab: Any) -> None:
+    assert ran.outcome.failures["failed"] == {"wrong_tenant": 1}
+    assert ran.outcome.failures["messages"] == 1
+    (row,) = query(
+        lab.settings,
+        f"""
+        select failed, failed_by_stage from {lab.settings.marts_database}.event_quality
+        where stream = 'product'
+        """,
+    ).rows
+    (sent,) = (s for s in ran.sent["streams"] if s["stream"] == "product")
+    bad = sum(sent["bad"].values())
+    assert row[0] == bad + 1
+    assert json.loads(row[1]) == {"ingest": 1, **({"landing": bad} if bad else {})}
+
+
 def test_staging_has_each_event_once(ran: Ran, lab: Any) -> None:
     rows = query(
         lab.settings,
@@ -83,7 +119,7 @@ def test_staging_has_each_event_once(ran: Ran, lab: Any) -> None:
 
 def test_progress_names_what_was_done(ran: Ran) -> None:
     text = "\n".join(ran.lines)
-    for asset in ("raw/product", "raw/billing", "reports/overview"):
+    for asset in ("raw/product", "raw/billing", "raw/failed_events", "reports/overview"):
         assert f"✓ {asset}" in text
     assert re.search(r"✓ \d+ of \d+  \w+_marts\.daily_active_users$", text, re.MULTILINE)
 

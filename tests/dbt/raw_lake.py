@@ -45,12 +45,17 @@ def event(
 
 
 def failure(
-    failed_id: str, reason: str, *, event_id: str | None = None, tenant: str | None = None
+    failed_id: str,
+    reason: str,
+    *,
+    stage: str = "landing",
+    event_id: str | None = None,
+    tenant: str | None = None,
 ) -> dict[str, Any]:
     """One failed event."""
     return {
         "failed_id": failed_id,
-        "stage": "landing",
+        "stage": stage,
         "reason": reason,
         "detail": "[]",
         "body": b"{",

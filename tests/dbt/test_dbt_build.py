@@ -190,7 +190,7 @@ WEBHOOKS = [
 
 
 def _first_events(lab: Lab) -> None:
-    """All of the above, with three more copies of one event, and three failed ones."""
+    """All of the above, with three more copies of one event, and failed ones of two stages."""
     copy = PRODUCT_EVENTS[2]
     land(lab.settings, "product", "k1", "2026-03-31 10:30", [*PRODUCT_EVENTS[:8], copy])
     land(
@@ -209,9 +209,18 @@ def _first_events(lab: Lab) -> None:
         "2026-03-31 10:30",
         [
             failure("f1", "not_json"),
-            failure("f2", "not_json"),
+            failure("f2", "not_json", stage="ingest"),
             failure("f3", "contract_violation", event_id="p99", tenant="acme"),
+            # another event of this source and id comes later: this one never does
+            failure("f4", "conflict", stage="ingest", event_id="l01", tenant="acme"),
         ],
+    )
+    land(
+        lab.settings,
+        "unrouted",
+        "f1",
+        "2026-03-31 10:30",
+        [failure("f5", "unknown_type", stage="ingest", tenant="acme")],
     )
 
 
@@ -456,12 +465,19 @@ def test_event_quality(first: Stage) -> None:
     assert (row["landed"], row["staged"], row["duplicates_removed"]) == (18, 15, 3)
     # those of the last day are late too, by 65 minutes
     assert (row["late"], row["late_share"]) == (15, 1.0)
-    assert row["failed"] == 3
-    assert json.loads(row["failed_by_reason"]) == {"not_json": 2, "contract_violation": 1}
-    assert row["failed_share"] == pytest.approx(3 / 21)
+    assert row["failed"] == 4
+    assert json.loads(row["failed_by_reason"]) == {
+        "not_json": 2,
+        "contract_violation": 1,
+        "conflict": 1,
+    }
+    assert json.loads(row["failed_by_stage"]) == {"landing": 2, "ingest": 2}
+    assert row["failed_share"] == pytest.approx(4 / 22)
     assert row["recovered_by_replay"] == 0
     # their clocks were not believed, so nobody knows whether they were late
     assert first.one("event_quality", stream="webhooks")["late"] == 0
+    unrouted = first.one("event_quality", stream="unrouted")
+    assert (unrouted["landed"], unrouted["failed"], unrouted["failed_share"]) == (0, 1, 1.0)
 
 
 def _without_watermarks(stage: Stage) -> dict[str, list[Row]]:

@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from typing import Any
 
 import msgspec
@@ -12,10 +14,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from minilab.events import validation
+from minilab.events.envelope import PLATFORM_ATTRIBUTES, are_plain_times, is_time
 from minilab.events.failures import Reason
-from minilab.events.formats import MAX_EVENT_BYTES
+from minilab.events.formats import MAX_ENRICHMENT_BYTES, MAX_EVENT_BYTES
 from minilab.events.registry import Contract, Registry, load_registry
 from minilab.events.validation import Accepted, Doubt, Rejection, StreamRules
+from minilab.landing import keys
 
 REGISTRY = load_registry()
 PRODUCT = StreamRules(REGISTRY, "product")
@@ -284,6 +289,57 @@ def test_extensions_are_kept_as_one_object() -> None:
     assert json.loads(verdict.extensions[0] or "") == {"traceparent": "00-abc", "sequence": 7}
 
 
+def test_what_the_platform_adds_takes_the_fast_road() -> None:
+    bodies = [
+        text(event(**ENRICHED)),
+        json.dumps(event(**ENRICHED), indent=1).encode(),  # escapes what is not ASCII
+        text(event(useragent="", tenantplan="free")),
+        text(event()),
+    ]
+    accepted = PRODUCT.accept(bodies)
+    assert [None if e is None else json.loads(e) for e in accepted.extensions] == [
+        ENRICHED,
+        ENRICHED,
+        {"tenantplan": "free", "useragent": ""},
+        None,
+    ]
+    for index, body in enumerate(bodies):
+        verdict = PRODUCT.judge(body)
+        assert isinstance(verdict, Accepted)
+        assert verdict.extensions == [accepted.extensions[index]]
+
+
+def test_platform_attributes_are_extension_attributes_like_others() -> None:
+    for odd in ({"useragent": 7}, {"tenantplan": True}, {"receivedat": None}, {"trace": "x"}):
+        body = text(event(**(ENRICHED | odd)))
+        assert not takes_fast_road(body)
+        (kept,) = PRODUCT.sort([body]).accepted.extensions
+        assert json.loads(kept or "") == {
+            k: v for k, v in (ENRICHED | odd).items() if v is not None
+        }
+    twice = text(event(**ENRICHED))[:-1] + b',"tenantplan":"enterprise"}'
+    assert not takes_fast_road(twice) and judged(twice).reason is Reason.DUPLICATE_KEY
+    control = text(event(useragent="a\u0007"))
+    assert not takes_fast_road(control) and judged(control).reason is Reason.INVALID_ATTRIBUTE
+
+
+def test_extensions_stand_by_name_whatever_came_first() -> None:
+    for attributes in ({"b": 1, "a": "x"}, {"a": "x", "b": 1}):
+        verdict = PRODUCT.judge(text(event(**attributes)))
+        assert isinstance(verdict, Accepted) and verdict.extensions == ['{"a":"x","b":1}']
+
+
+def test_what_the_platform_adds_does_not_make_an_event_too_large() -> None:
+    landing = StreamRules(REGISTRY, "webhooks", max_bytes=MAX_EVENT_BYTES + MAX_ENRICHMENT_BYTES)
+    empty = len(text(event(type="x", data="")))
+    body = text(event(type="x", data="x" * (MAX_EVENT_BYTES - empty)))
+    assert len(body) == MAX_EVENT_BYTES and takes_fast_road(body, WEBHOOKS)
+    more = body[:-1] + b',"useragent":"x"}'
+    assert not takes_fast_road(more, WEBHOOKS)
+    assert judged(more, WEBHOOKS).reason is Reason.TOO_LARGE
+    assert takes_fast_road(more, landing) and isinstance(landing.judge(more), Accepted)
+
+
 def test_payload_text_is_kept_as_it_came() -> None:
     body = text(event()).replace(b'"/"', b'"\\u002f" ').replace(b'"path"', b' "path"')
     accepted = PRODUCT.sort([body]).accepted
@@ -344,20 +400,39 @@ ATTRIBUTES = st.sampled_from(
         "extensions",
         "trace",
         "X",
+        *PLATFORM_ATTRIBUTES,
     ]
 )
+ENRICHED = {
+    "receivedat": "2026-11-26T15:00:00.123Z",
+    "tenantplan": "team",
+    "tenantregion": "eu",
+    "useragent": 'curl/8 "quoted" \\ ü',
+}
 MUTATIONS = st.lists(
     st.tuples(ATTRIBUTES, JSON | st.just(...) | st.sampled_from(["1.0", "a b", "YQ==", '":'])),
     max_size=3,
 )
 
 
-@given(MUTATIONS, st.sampled_from([PRODUCT, BILLING, WEBHOOKS]), st.booleans(), st.data())
-@settings(max_examples=400, deadline=None)
+@given(
+    MUTATIONS,
+    st.sampled_from([PRODUCT, BILLING, WEBHOOKS]),
+    st.booleans(),
+    st.booleans(),
+    st.sampled_from([validation.count_keys, keys.count_keys]),
+    st.data(),
+)
+@settings(max_examples=600, deadline=None)
 def test_the_fast_road_accepts_exactly_what_judge_accepts(
-    mutations: list[tuple[str, Any]], rules: StreamRules, spaced: bool, data: Any
+    mutations: list[tuple[str, Any]],
+    rules: StreamRules,
+    spaced: bool,
+    enriched: bool,
+    counter: validation.KeyCounter,
+    data: Any,
 ) -> None:
-    whole = event(**dict(mutations))
+    whole = event(**(ENRICHED if enriched else {}) | dict(mutations))
     body = json.dumps(whole).encode() if spaced else text(whole)
     if data.draw(st.booleans()):  # and damaged bytes
         at = data.draw(st.integers(0, len(body)))
@@ -369,8 +444,8 @@ def test_the_fast_road_accepts_exactly_what_judge_accepts(
     verdict = rules.judge(body)
     if takes_fast_road(body, rules):
         assert isinstance(verdict, Accepted), (body, verdict)
-        assert columns(rules.accept([body])) == columns(verdict)
-    sorted_ = rules.sort([body])
+        assert columns(rules.accept([body], counter)) == columns(verdict)
+    sorted_ = rules.sort([body], counter)
     assert (sorted_.accepted_at == [0]) == isinstance(verdict, Accepted)
 
 
@@ -399,3 +474,39 @@ def test_contracts_with_objects_inside_take_the_fast_road_too() -> None:
     twice = body.replace(b'{"city":"b"}', b'{"city":"b","city":"c"}')
     assert not takes_fast_road(twice, rules)
     assert judged(twice, rules).reason is Reason.DUPLICATE_KEY
+
+
+def test_what_a_lambda_function_imports_is_light() -> None:
+    code = (
+        "import sys\n"
+        "from minilab.events.registry import load_registry\n"
+        "from minilab.events.validation import StreamRules\n"
+        f"assert StreamRules(load_registry(), 'product').sort([{text(event())!r}]).accepted_at\n"
+        "print(*(name for name in sys.modules if '.' not in name))"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(run.stdout.split())
+    assert "jsonschema_rs" in loaded
+    assert not loaded & {"pyarrow", "numpy", "pandas", "duckdb", "dagster", "boto3", "botocore"}
+
+
+FIELDS = (
+    st.integers(0, 9999).map("{:04}".format),
+    *(st.integers(0, most).map("{:02}".format) for most in (13, 32, 24, 60, 60)),
+    st.sampled_from(["", ".", ".5", ".123456", ".1234567"]),
+    st.sampled_from(["Z", "z", "", "+00:00", "-23:59", "+24:00", "+05:60", '","', "\n"]),
+)
+
+
+@given(st.lists(st.tuples(*FIELDS).map(lambda f: "{}-{}-{}T{}:{}:{}{}{}".format(*f)), max_size=2))
+@settings(max_examples=400, deadline=None)
+def test_plain_times_are_times(times: list[str]) -> None:
+    if are_plain_times(times):
+        assert all(map(is_time, times))
+
+
+def test_ordinary_times_are_plain() -> None:
+    times = ["2026-11-22T10:11:12Z", "2024-02-29T00:00:00.123456+05:30", "1999-12-31T23:59:59.9Z"]
+    assert are_plain_times(times) and are_plain_times([])
+    for odd in ("0001-01-01T00:00:00+01:00", "9999-12-31T23:59:59-01:00", "2023-02-29T00:00:00Z"):
+        assert not are_plain_times([*times, odd])

@@ -1,5 +1,7 @@
 """A lander that ends itself with SIGKILL at a named point: ``python lander.py POINT STREAM``.
 
+STREAM may be ``failed``, which lands the failed queue and the dead letters.
+
 Run as a process of its own by the tests. POINT is ``before:STEP`` or ``after:STEP``, with STEP one
 of the effects in the environment, or ``none``. With ``pause:STEP`` it stops there with SIGSTOP and
 goes on when it gets SIGCONT.
@@ -64,8 +66,8 @@ def main(point: str, stream: str) -> None:
 
     def opened(open_: Any, names: dict[str, str]) -> Any:
         @contextmanager
-        def wrapped(stream: Any, limits: Limits) -> Any:
-            with open_(stream, limits) as source:
+        def wrapped(what: Any, limits: Limits) -> Any:
+            with open_(what, limits) as source:
                 yield _Wrapped(source, wrap, names)
 
         return wrapped
@@ -77,6 +79,7 @@ def main(point: str, stream: str) -> None:
         register=wrap("register", real.register),
         open_kafka=opened(real.open_kafka, {"acknowledge": "acknowledge"}),
         open_sqs=opened(real.open_sqs, {"delete": "delete"}),
+        open_queue=opened(real.open_queue, {"delete": "delete"}),
     )
     limits = Limits(batch_messages=40, workers=1)
     summary = land(settings, registry, [stream], environment=environment, limits=limits)

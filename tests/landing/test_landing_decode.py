@@ -16,12 +16,14 @@ from minilab.events.validation import StreamRules
 from minilab.lake.tables import EVENTS, FAILED_EVENTS
 from minilab.landing.decode import decode, failed_id
 from minilab.landing.model import BatchName, Decoded, Messages, Shard
+from minilab.landing.opening import open_messages
 from minilab.landing.write import encode, to_parquet
 
 RULES = StreamRules(load_registry(), "product")
 LANDED_AT = datetime(2026, 11, 22, 10, 59, 59, 123456, tzinfo=UTC)
 NAME = BatchName(Shard("product", "kafka", "t/3"), "kafka-t-00003-…", LANDED_AT)
 MS = 1_700_000_000_123
+CLAIMS = "s3://lake/claims/"
 
 
 def event(n: int, **more: Any) -> dict[str, Any]:
@@ -45,7 +47,7 @@ def decoded(*bodies: bytes, headers: dict[str, str] | None = None) -> Decoded:
     messages = Messages(
         bodies, range(100, 100 + len(bodies)), [MS] * len(bodies), lambda i: headers or {}
     )
-    return decode(NAME, messages, RULES)
+    return decode(NAME, open_messages(messages, CLAIMS, 1 << 30), RULES)
 
 
 def test_a_row_has_everything() -> None:

@@ -10,16 +10,21 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from fake_claims import FakeClaims
 
 from minilab.aws import AwsError
+from minilab.events.formats import MAX_EVENT_BYTES
 from minilab.events.registry import load_registry
 from minilab.events.validation import StreamRules
+from minilab.landing.decode import decode
 from minilab.landing.environment import Environment
 from minilab.landing.errors import Fenced
 from minilab.landing.kafka import Log, OffsetBatch
 from minilab.landing.ledger import Intent, ShardState
-from minilab.landing.loop import land_stream
-from minilab.landing.model import Limits, LostRange, Messages, Shard
+from minilab.landing.loop import land_received, land_stream
+from minilab.landing.manifests import OpenManifests
+from minilab.landing.model import BatchName, Decoded, Limits, LostRange, Messages, Shard
+from minilab.landing.opening import open_messages
 from minilab.landing.sqs import Received, ReceivedBatch
 from minilab.landing.store import StoredObject
 from minilab.landing.summary import StreamSummary, no_progress
@@ -51,6 +56,7 @@ class World:
     states: dict[str, ShardState] = field(default_factory=dict)
     lost: list[LostRange | None] = field(default_factory=list)
     fail_at: str = ""
+    claims: FakeClaims = field(default_factory=FakeClaims)
 
     def did(self, what: str) -> None:
         if self.fail_at and what.startswith(self.fail_at):
@@ -161,7 +167,6 @@ class FakeSqs:
     received: list[ReceivedBatch]
     undeletable: set[str] = field(default_factory=set)
     queue: str = "queue"
-    shard: Shard = field(default_factory=lambda: Shard("billing", "sqs", "queue"))
     visibility_seconds: int = 120
 
     def batches(self) -> Iterator[ReceivedBatch]:
@@ -172,7 +177,7 @@ class FakeSqs:
         return [i for i in batch.message_ids if i in self.undeletable]
 
     def extend(self, batch: ReceivedBatch) -> None:
-        self.world.did("extend")
+        self.world.did(f"extend {','.join(batch.message_ids)}")
 
 
 def environment(world: World, kafka: Any = None, sqs: Any = None) -> Environment:
@@ -186,26 +191,31 @@ def environment(world: World, kafka: Any = None, sqs: Any = None) -> Environment
         now=lambda: NOW,
         ledger=world,
         store=world,
+        claims=world.claims,
         register=lambda partition: world.did(f"register {partition.path}"),
         open_kafka=opened(kafka),
         open_sqs=opened(sqs),
+        open_queue=opened(sqs),
     )
 
 
-def land_kafka(world: World, kafka: FakeKafka) -> StreamSummary:
+def land_kafka(world: World, kafka: FakeKafka, limits: Limits | None = None) -> StreamSummary:
     rules = StreamRules(REGISTRY, "product")
-    return land_stream(environment(world, kafka=kafka), PRODUCT, rules, Limits(), no_progress)
+    return land_stream(
+        environment(world, kafka=kafka), PRODUCT, rules, limits or Limits(), no_progress
+    )
 
 
-def land_sqs(world: World, sqs: FakeSqs) -> StreamSummary:
+def land_sqs(world: World, sqs: FakeSqs, limits: Limits | None = None) -> StreamSummary:
     rules = StreamRules(REGISTRY, "billing")
-    return land_stream(environment(world, sqs=sqs), BILLING, rules, Limits(), no_progress)
+    return land_stream(environment(world, sqs=sqs), BILLING, rules, limits or Limits(), no_progress)
 
 
 def batch(*messages: tuple[str, bytes], times: int = 1) -> ReceivedBatch:
     import time
 
     return ReceivedBatch(
+        Shard("billing", "sqs", "queue"),
         tuple(
             Received(name, f"receipt-{name}", body.decode(), 1_700_000_000_000, times, {})
             for name, body in messages
@@ -386,3 +396,108 @@ def test_a_batch_that_took_long_is_hidden_anew() -> None:
     late = replace(batch(("a", b"x")), received_at=-1e9)
     land_sqs(world, FakeSqs(world, [late]))
     assert world.steps[0] == "extend"
+
+
+def test_what_a_decoder_leaves_is_landed_as_batches_of_its_own() -> None:
+    world = World()
+    source = FakeSqs(world, [])
+    manifests = OpenManifests(world, source.queue)
+    rules = StreamRules(REGISTRY, "billing")
+
+    def two_at_once(name: BatchName, messages: Messages) -> Decoded:
+        two = messages.first(min(2, len(messages)))
+        return decode(name, open_messages(two, "s3://", 1 << 30), rules)
+
+    five = batch(*((name, b"x") for name in "abcde"))
+    landed = list(
+        land_received(environment(world, sqs=source), source, two_at_once, manifests, five)
+    )
+    assert [part.messages for part in landed] == [2, 2, 1]
+    assert [e for e in world.log if e.startswith("delete")] == [
+        "delete a,b",
+        "delete c,d",
+        "delete e",
+    ]
+    assert len({part.name.batch_id for part in landed}) == 3
+    assert world.steps == ["put:failed", "put:landing", "register", "delete", "remove"] * 3
+
+
+def claiming(claims: FakeClaims, n: int) -> bytes:
+    """Event ``n`` with its data claimed."""
+    whole = json.loads(event(n))
+    uri = claims.put("acme", json.dumps(whole.pop("data") | {"n": n}).encode(), "json")
+    return json.dumps(whole | {"dataref": uri}).encode()
+
+
+TWO_CLAIMS = Limits(opened_bytes=2 * (MAX_EVENT_BYTES + 1000))
+
+
+def test_a_range_that_claims_too_much_is_landed_as_several() -> None:
+    world = World()
+    log = {o: claiming(world.claims, o) for o in (3, 4, 7, 8, 9)}  # a log may have gaps
+    summary = land_kafka(world, FakeKafka(world, log, batch=50), TWO_CLAIMS)
+    intents = [entry for entry in world.log if entry.startswith("intent")]
+    assert intents == ["intent 3-6", "intent 7-8", "intent 9-9"]
+    assert world.steps == KAFKA_BATCH[:-1] * 3 + ["acknowledge"] * 3
+    assert world.log[-1] == "acknowledge 10"
+    assert (summary.messages, summary.events, len(summary.files)) == (5, 5, 3)
+    assert world.states["topic/0"] == ShardState(10)
+
+
+def test_ranges_that_are_durable_count_though_the_next_one_fails() -> None:
+    world = World()
+    log = {o: claiming(world.claims, o) for o in range(5)}
+    world.fail_at = "intent 2"
+    summary = land_kafka(world, FakeKafka(world, log, batch=50), TWO_CLAIMS)
+    assert summary.error is not None and (summary.messages, summary.events) == (2, 2)
+    assert world.steps == KAFKA_BATCH
+    world.fail_at = ""
+    summary = land_kafka(world, FakeKafka(world, log, batch=50), TWO_CLAIMS)
+    assert summary.ok and (summary.messages, len(world.objects)) == (3, 3)
+
+
+@pytest.mark.parametrize("step", ["put:raw", "put:failed", "register", "close"])
+def test_the_replay_of_an_intent_redeems_the_same_claims(step: str) -> None:
+    """Whatever may be held by then: the end of an intent stays."""
+    undisturbed, world = World(), World(fail_at=step)
+    for each in (undisturbed, world):
+        log = {o: claiming(each.claims, o) for o in range(4)}
+        lost = json.loads(event(4)) | {"dataref": f"{each.claims.uri_prefix}acme/gone.json"}
+        del lost["data"]
+        log[4] = json.dumps(lost).encode()
+        kafka = FakeKafka(each, log, batch=50)
+        land_kafka(each, kafka, Limits(opened_bytes=5 * (MAX_EVENT_BYTES + 1000)))
+    world.fail_at = ""
+    summary = land_kafka(world, FakeKafka(world, log, batch=50), TWO_CLAIMS)
+    assert summary.ok and summary.failed == {"claim_lost": 1} and summary.events == 4
+    assert world.objects == undisturbed.objects, "byte-identical, under the same names"
+
+
+def test_claims_out_of_reach_leave_everything_as_it_is() -> None:
+    world = World()
+    world.claims.away = True
+    kafka = FakeKafka(world, {0: event(0), 1: claiming(world.claims, 1)})
+    summary = land_kafka(world, kafka)
+    assert "out of reach" in (summary.error or "") and world.log == []
+    sqs = FakeSqs(world, [batch(("a", event(0)), ("b", claiming(world.claims, 1)))])
+    summary = land_sqs(world, sqs)
+    assert "out of reach" in (summary.error or "") and world.log == []
+    world.claims.away = False
+    assert land_kafka(world, kafka).events == 2
+
+
+def test_received_messages_that_claim_too_much_are_landed_as_several() -> None:
+    world = World()
+    messages = [(name, claiming(world.claims, n)) for n, name in enumerate("abcde")]
+    summary = land_sqs(world, FakeSqs(world, [batch(*messages)]), TWO_CLAIMS)
+    deleted = [entry for entry in world.log if entry.startswith("delete")]
+    assert deleted == ["delete a,b", "delete c,d", "delete e"]
+    assert summary.ok and (summary.messages, len(summary.files)) == (5, 3)
+
+
+def test_a_batch_of_several_is_hidden_anew_as_a_whole_and_once() -> None:
+    world = World()
+    messages = [(name, claiming(world.claims, n)) for n, name in enumerate("abcde")]
+    late = replace(batch(*messages), received_at=-1e9)
+    land_sqs(world, FakeSqs(world, [late]), TWO_CLAIMS)
+    assert [e for e in world.log if e.startswith("extend")] == ["extend a,b,c,d,e"]

@@ -33,8 +33,16 @@ def test_every_reason_has_its_bad_messages() -> None:
         name: [bad.reason for bad in islice(bad_messages(Random(1), REGISTRY, s, [EXAMPLE]), 20)]
         for name, s in REGISTRY.streams.items()
     }
-    assert set(made["product"]) == set(made["billing"]) == set(Reason)
-    assert set(made["webhooks"]) == set(Reason) - {
+    in_the_event = set(Reason) - {
+        Reason.WRONG_TENANT,
+        Reason.FORBIDDEN_STREAM,
+        Reason.RESERVED_ATTRIBUTE,
+        Reason.CONFLICT,
+        Reason.UNDELIVERABLE,
+        Reason.CLAIM_LOST,
+    }
+    assert set(made["product"]) == set(made["billing"]) == in_the_event
+    assert set(made["webhooks"]) == in_the_event - {
         Reason.UNKNOWN_TYPE,
         Reason.WRONG_STREAM,
         Reason.CONTRACT_VIOLATION,

@@ -43,6 +43,7 @@ failures as (
     select
         cast(failed.dt as date) as landed_date,
         failed.stream,
+        failed.stage,
         failed.reason,
         count(distinct failed.failed_id) as failed,
         count(distinct case when accepted.event_id is not null then failed.failed_id end) as recovered
@@ -51,13 +52,41 @@ failures as (
         on failed.id = accepted.event_id
         and failed.source = accepted.event_source
         and accepted.landed_at > failed.landed_at
+        {# What was accepted is the other event of that source and id. #}
+        and failed.reason <> 'conflict'
         {% if first_day %}
         and accepted.landed_at >= {{ since }}
         {% endif %}
     {% if first_day %}
     where failed.dt >= '{{ first_day }}'
     {% endif %}
-    group by 1, 2, 3
+    group by 1, 2, 3, 4
+),
+
+by_reason as (
+    select
+        landed_date,
+        stream,
+        json_format(cast(map_agg(reason, failed) as json)) as failed_by_reason
+    from (
+        select landed_date, stream, reason, cast(sum(failed) as bigint) as failed
+        from failures
+        group by landed_date, stream, reason
+    ) as of_reason
+    group by landed_date, stream
+),
+
+by_stage as (
+    select
+        landed_date,
+        stream,
+        json_format(cast(map_agg(stage, failed) as json)) as failed_by_stage
+    from (
+        select landed_date, stream, stage, cast(sum(failed) as bigint) as failed
+        from failures
+        group by landed_date, stream, stage
+    ) as of_stage
+    group by landed_date, stream
 ),
 
 failed as (
@@ -65,8 +94,7 @@ failed as (
         landed_date,
         stream,
         cast(sum(failed) as bigint) as failed,
-        cast(sum(recovered) as bigint) as recovered_by_replay,
-        json_format(cast(map_agg(reason, failed) as json)) as failed_by_reason
+        cast(sum(recovered) as bigint) as recovered_by_replay
     from failures
     group by landed_date, stream
 ),
@@ -89,12 +117,15 @@ quality as (
         coalesce(failed.failed, 0) as failed,
         cast(coalesce(failed.failed, 0) as double)
             / nullif(coalesce(landed.landed, 0) + coalesce(failed.failed, 0), 0) as failed_share,
-        coalesce(failed.failed_by_reason, '{}') as failed_by_reason,
-        coalesce(failed.recovered_by_replay, 0) as recovered_by_replay
+        coalesce(by_reason.failed_by_reason, '{}') as failed_by_reason,
+        coalesce(failed.recovered_by_replay, 0) as recovered_by_replay,
+        coalesce(by_stage.failed_by_stage, '{}') as failed_by_stage
     from keys
     left join landed on keys.landed_date = landed.landed_date and keys.stream = landed.stream
     left join staged on keys.landed_date = staged.landed_date and keys.stream = staged.stream
     left join failed on keys.landed_date = failed.landed_date and keys.stream = failed.stream
+    left join by_reason on keys.landed_date = by_reason.landed_date and keys.stream = by_reason.stream
+    left join by_stage on keys.landed_date = by_stage.landed_date and keys.stream = by_stage.stream
 )
 
 {{ only_changed('quality') }}

@@ -5,7 +5,7 @@ from typing import Any
 
 import dagster as dg
 
-from minilab.events.registry import Stream, load_registry
+from minilab.events.registry import FAILURES, UNROUTED, Stream, load_registry
 from minilab.lake.tables import EVENTS, FAILED_EVENTS
 from minilab.landing.summary import StreamSummary
 from minilab_dagster import names
@@ -43,7 +43,12 @@ def _raw_asset(stream: Stream) -> dg.AssetsDefinition:
     def raw_stream(context: dg.AssetExecutionContext, platform: Platform) -> None:
         if (now := current_key()) in context.partition_keys:
             landed = platform.land(stream.name, context.log.info)
-            context.add_asset_metadata(_numbers(landed, platform), partition_key=now)
+            numbers = {
+                "events": landed.events,
+                "events_per_second": _per_second(landed.events, landed),
+                **_numbers(landed, platform),
+            }
+            context.add_asset_metadata(numbers, partition_key=now)
             _tell_other_partitions(context, platform, landed)
         else:
             context.log.info("This hour is over: nothing is landed into it, only verified.")
@@ -58,17 +63,19 @@ def _raw_asset(stream: Stream) -> dg.AssetsDefinition:
 def _numbers(landed: StreamSummary, platform: Platform) -> dict[str, Any]:
     """What one landing did, as numbers that plot over time."""
     return {
-        "events": landed.events,
         "failed_events": landed.failed_events,
         "messages": landed.messages,
         "bytes": landed.bytes,
         "files": len(landed.files),
         "landing_seconds": round(landed.seconds, 3),
-        "events_per_second": round(landed.events / landed.seconds, 1) if landed.seconds else 0.0,
         "lag_after": platform.backlog(landed.stream).messages,
         "failed_by_reason": dict(landed.failed),
         "batches": sorted({Path(key).stem for key in landed.files}),
     }
+
+
+def _per_second(count: int, landed: StreamSummary) -> float:
+    return round(count / landed.seconds, 1) if landed.seconds else 0.0
 
 
 def _tell_other_partitions(
@@ -86,15 +93,18 @@ def _tell_other_partitions(
                 )
             )
     if landed.failed:
-        reasons = {f"reason/{reason}": count for reason, count in landed.failed.items()}
         context.log_event(
             dg.AssetMaterialization(
                 names.FAILED_EVENTS,
                 partition=key_of(landed.partitions[-1].start),
-                metadata={"failed_events": landed.failed_events, **reasons},
+                metadata={"failed_events": landed.failed_events, **_reasons(landed)},
                 description=f"Landed with {landed.stream}.",
             )
         )
+
+
+def _reasons(landed: StreamSummary) -> dict[str, int]:
+    return {f"reason/{reason}": count for reason, count in landed.failed.items()}
 
 
 @dg.asset(
@@ -109,18 +119,41 @@ def _tell_other_partitions(
     },
     partitions_def=HOURS,
     backfill_policy=dg.BackfillPolicy.single_run(),
+    pool=names.lander_pool(FAILURES),
+    tags={names.STREAM_TAG: FAILURES},
     retry_policy=_RETRY,
 )
 def failed_events(context: dg.AssetExecutionContext, platform: Platform) -> None:
     """What could not be accepted, with its original bytes and its reason; nothing is dropped.
 
-    Written by landing, beside the events that were accepted. Materializing it registers and counts
+    Materializing the current hour drains the failed queue (what the API and the processor could
+    not accept) and the queues of dead letters. What landing itself cannot accept it writes beside
+    the accepted events, and tells here. Materializing an hour that is over registers and counts
     what is there. `minilab failed list|show|replay` works with it.
     """
+    if (now := current_key()) in context.partition_keys:
+        landed = platform.land(FAILURES, context.log.info)
+        numbers = {
+            "failed_events_per_second": _per_second(landed.failed_events, landed),
+            **_numbers(landed, platform),
+            **_reasons(landed),
+        }
+        context.add_asset_metadata(numbers, partition_key=now)
+        for later in {key_of(hour.start) for hour in landed.partitions} - {*context.partition_keys}:
+            context.log_event(
+                dg.AssetMaterialization(
+                    names.FAILED_EVENTS, partition=later, metadata=_failed_in(platform, later)
+                )
+            )
     for key in context.partition_keys:
-        hours = [hour_of(stream, key) for stream in platform.registry.streams]
-        platform.register(FAILED_EVENTS, *hours)
-        context.add_asset_metadata(platform.look_at(FAILED_EVENTS, *hours), partition_key=key)
+        context.add_asset_metadata(_failed_in(platform, key), partition_key=key)
+
+
+def _failed_in(platform: Platform, key: str) -> dict[str, Any]:
+    """What Athena sees of one hour, whatever stream it was meant for, when it is registered."""
+    hours = [hour_of(stream, key) for stream in (*platform.registry.streams, UNROUTED)]
+    platform.register(FAILED_EVENTS, *hours)
+    return platform.look_at(FAILED_EVENTS, *hours)
 
 
 @dg.definitions

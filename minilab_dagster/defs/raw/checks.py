@@ -10,7 +10,7 @@ from minilab.lake.tables import TABLES
 from minilab_dagster import names
 from minilab_dagster.drift import column_differences, unknown_fields
 from minilab_dagster.platform import Platform
-from minilab_dagster.raw_facts import RawFacts, recorded_landings
+from minilab_dagster.raw_facts import RawFacts, failed_batches, recorded_landings
 from minilab_dagster.reconcile import gaps, shortfalls
 
 _WINDOW = timedelta(hours=24)
@@ -20,6 +20,7 @@ _FAILED_ERROR_EVENTS = 100
 _DUPLICATES_WARN = 0.05
 
 _SHOWN = 5
+_RETRY = dg.RetryPolicy(max_retries=2, delay=2, backoff=dg.Backoff.EXPONENTIAL)
 
 
 def _specs(stream: Stream) -> list[dg.AssetCheckSpec]:
@@ -41,8 +42,8 @@ def _specs(stream: Stream) -> list[dg.AssetCheckSpec]:
         dg.AssetCheckSpec(
             "failed_rate",
             asset=key,
-            description=f"Less than {_FAILED_WARN:.0%} of the events failed (error from"
-            f" {_FAILED_ERROR:.0%}, if {_FAILED_ERROR_EVENTS} or more).",
+            description=f"Less than {_FAILED_WARN:.0%} of the events failed, at whatever stage"
+            f" (error from {_FAILED_ERROR:.0%}, if {_FAILED_ERROR_EVENTS} or more).",
         ),
         dg.AssetCheckSpec(
             "duplicates",
@@ -65,7 +66,7 @@ def _raw_checks(stream: Stream) -> dg.AssetChecksDefinition:
         name=f"check_raw_{stream.name.replace('-', '_')}",
         specs=specs,
         can_subset=True,
-        retry_policy=dg.RetryPolicy(max_retries=2, delay=2, backoff=dg.Backoff.EXPONENTIAL),
+        retry_policy=_RETRY,
     )
     def raw_checks(
         context: dg.AssetCheckExecutionContext, platform: Platform
@@ -73,7 +74,10 @@ def _raw_checks(stream: Stream) -> dg.AssetChecksDefinition:
         since = datetime.now(UTC) - _WINDOW
         facts = RawFacts.of(platform, stream, since)
         landings = recorded_landings(
-            context.instance, stream.name, since, platform.settings.lake_bucket
+            context.instance,
+            names.raw_key(stream.name),
+            since,
+            platform.settings.lake_bucket,
         )
         results = (
             _landed_is_acknowledged(facts, shortfalls(landings, facts.batches)),
@@ -87,6 +91,29 @@ def _raw_checks(stream: Stream) -> dg.AssetChecksDefinition:
                 yield result._replace(asset_key=spec.asset_key, check_name=spec.name)
 
     return raw_checks
+
+
+@dg.asset_check(
+    asset=names.FAILED_EVENTS,
+    name="landed_is_acknowledged",
+    description="Whatever the failed queue and the queues of dead letters were told to forget is in"
+    " the lake.",
+    retry_policy=_RETRY,
+)
+def failed_is_acknowledged(
+    context: dg.AssetCheckExecutionContext, platform: Platform
+) -> dg.AssetCheckResult:
+    since = datetime.now(UTC) - _WINDOW
+    there = failed_batches(platform, since)
+    landings = recorded_landings(
+        context.instance, names.FAILED_EVENTS, since, platform.settings.lake_bucket
+    )
+    failed = sum(batch.failed for batch in there.values())
+    return _result(
+        shortfalls(landings, there),
+        f"{failed:,} failed events in {len(there):,} batches, all accounted for",
+        metadata={"failed_events": failed},
+    )
 
 
 def _landed_is_acknowledged(facts: RawFacts, missing: list[str]) -> dg.AssetCheckResult:
@@ -160,4 +187,5 @@ def _result(
 
 @dg.definitions
 def checks() -> dg.Definitions:
-    return dg.Definitions(asset_checks=[*map(_raw_checks, load_registry().streams.values())])
+    streams = load_registry().streams.values()
+    return dg.Definitions(asset_checks=[*map(_raw_checks, streams), failed_is_acknowledged])

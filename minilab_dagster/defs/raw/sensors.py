@@ -1,13 +1,14 @@
-"""One sensor a bus: asks for a landing run where events wait, and only where none is under way."""
+"""One sensor a bus, and one for what failed on the way to it: asks for a landing run where messages
+wait, and only where none is under way."""
 
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import dagster as dg
 
 from minilab.errors import MinilabError
-from minilab.events.registry import Stream, load_registry
+from minilab.events.registry import FAILURES, Stream, load_registry
 from minilab_dagster import names
 from minilab_dagster.defs.raw.partitions import current_key
 from minilab_dagster.landing_policy import LandingPolicy, Recent, decide
@@ -22,11 +23,15 @@ _UNFINISHED = [
 ]
 
 
-def _bus_sensor(bus: str, streams: list[Stream]) -> dg.SensorDefinition:
+def _backlog_sensor(
+    name: str, description: str, assets: Mapping[str, dg.AssetKey]
+) -> dg.SensorDefinition:
+    """``assets`` are those that land, by what they land: a stream's name, or ``FAILURES``."""
+
     @dg.sensor(
-        name=f"{bus}_backlog",
-        description=f"Lands when events wait: {', '.join(s.name for s in streams)}.",
-        target=[names.raw_key(stream.name) for stream in streams],
+        name=name,
+        description=description,
+        target=list(assets.values()),
         minimum_interval_seconds=2,  # the daemon looks every five seconds anyway
         default_status=dg.DefaultSensorStatus.RUNNING,
     )
@@ -34,25 +39,25 @@ def _bus_sensor(bus: str, streams: list[Stream]) -> dg.SensorDefinition:
         waiting_since: dict[str, float] = json.loads(context.cursor or "{}")
         now, policy = time.time(), LandingPolicy.from_env()
         requests, reasons, errors = [], [], []
-        for stream in streams:
+        for stream, asset in assets.items():
             try:
-                backlog = platform.backlog(stream.name)
+                backlog = platform.backlog(stream)
             except MinilabError as error:  # one stream's trouble is not the others'
-                context.log.error(f"{stream.name}: {error}")
+                context.log.error(f"{stream}: {error}")
                 errors.append(error)
-                reasons.append(f"{stream.name}: {error.message}")
+                reasons.append(f"{stream}: {error.message}")
                 continue
             if backlog.messages:
-                waiting_since.setdefault(stream.name, now)
+                waiting_since.setdefault(stream, now)
             else:
-                waiting_since.pop(stream.name, None)
-            waited = now - waiting_since.get(stream.name, now)
-            decision = decide(policy, backlog, waited, _recent(context.instance, stream.name, now))
+                waiting_since.pop(stream, None)
+            waited = now - waiting_since.get(stream, now)
+            decision = decide(policy, backlog, waited, _recent(context.instance, stream, now))
             reasons.append(decision.why)
             if decision.land:
-                requests.append(_request(stream))
-                waiting_since.pop(stream.name, None)
-        if len(errors) == len(streams):
+                requests.append(_request(stream, asset))
+                waiting_since.pop(stream, None)
+        if len(errors) == len(assets):
             raise errors[0]
         return dg.SensorResult(
             run_requests=requests,
@@ -63,11 +68,11 @@ def _bus_sensor(bus: str, streams: list[Stream]) -> dg.SensorDefinition:
     return backlog_sensor
 
 
-def _request(stream: Stream) -> dg.RunRequest:
+def _request(stream: str, asset: dg.AssetKey) -> dg.RunRequest:
     return dg.RunRequest(
-        asset_selection=[names.raw_key(stream.name)],
+        asset_selection=[asset],
         partition_key=current_key(),
-        tags={names.STREAM_TAG: stream.name},
+        tags={names.STREAM_TAG: stream},
     )
 
 
@@ -100,4 +105,20 @@ def sensors() -> dg.Definitions:
     by_bus: dict[str, list[Stream]] = {}
     for stream in load_registry().streams.values():
         by_bus.setdefault(stream.bus, []).append(stream)
-    return dg.Definitions(sensors=[_bus_sensor(bus, those) for bus, those in by_bus.items()])
+    return dg.Definitions(
+        sensors=[
+            *(
+                _backlog_sensor(
+                    f"{bus}_backlog",
+                    f"Lands when events wait: {', '.join(s.name for s in streams)}.",
+                    {stream.name: names.raw_key(stream.name) for stream in streams},
+                )
+                for bus, streams in by_bus.items()
+            ),
+            _backlog_sensor(
+                "failed_backlog",
+                "Lands when the failed queue or a queue of dead letters holds something.",
+                {FAILURES: names.FAILED_EVENTS},
+            ),
+        ]
+    )
