@@ -28,12 +28,6 @@ class Reason(StrEnum):
     UNKNOWN_TYPE = "unknown_type"  # the stream wants a contract and there is none
     WRONG_STREAM = "wrong_stream"  # the type's contract belongs to another stream
     CONTRACT_VIOLATION = "contract_violation"
-    WRONG_TENANT = "wrong_tenant"  # the event says another tenant than the one that sent it
-    RESERVED_ATTRIBUTE = "reserved_attribute"  # only the platform sets it
-    FORBIDDEN_STREAM = "forbidden_stream"  # the tenant may not send to this stream
-    CONFLICT = "conflict"  # another event of this source and id was accepted before
-    CLAIM_LOST = "claim_lost"  # what was stored apart from the message is not there
-    UNDELIVERABLE = "undeliverable"  # tried as often as a queue allows, and given up
 
     # Ingest: the event and who brought it.
     WRONG_TENANT = "wrong_tenant"  # its tenant is not the authenticated one; processing asks too
