@@ -1,9 +1,8 @@
 """Enrichment: what the platform knows of an event, set as CloudEvents extension attributes.
 
-``receivedat``, ``tenantplan``, ``tenantregion`` and ``useragent`` are names that the API refuses
-from clients, so what an event has of them the platform set: one that was replayed keeps its own.
-They are put into the event's bytes behind its opening brace; everything else stays byte for byte
-as it came.
+The API refuses their names (``events.envelope.PLATFORM_ATTRIBUTES``) from clients, so what an
+event has of them the platform set: one that was replayed keeps its own. They are put into the
+event's bytes behind its opening brace; everything else stays byte for byte as it came.
 """
 
 from __future__ import annotations
@@ -14,7 +13,6 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
-NAMES = ("receivedat", "tenantplan", "tenantregion", "useragent")
 _WHITE_SPACE = b" \t\r\n"
 
 

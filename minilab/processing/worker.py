@@ -15,7 +15,9 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import Self
 
 from minilab.errors import MinilabError
 from minilab.processing.environment import Environment
@@ -99,10 +101,12 @@ def run(
         return summary
     started = time.monotonic()
     with Holding(env.source.hide, facts.visibility_seconds) as holding:
-        worker = _Worker(env, stop, limits, holding, summary, tell)
         receiving = Receiving(limits.receivers, limits.poll_seconds, drain)
         try:
-            with Receivers(env.source, holding, receiving, stop, tell) as receivers:
+            with (
+                _Worker(env, stop, limits, holding, summary, tell) as worker,
+                Receivers(env.source, holding, receiving, stop, tell) as receivers,
+            ):
                 for batch in receivers.batches(limits.batch_messages, limits.batch_bytes):
                     worker.work(batch, receivers)
                     summary.seconds = time.monotonic() - started
@@ -135,49 +139,67 @@ def _wait_for_queue(
     return None
 
 
-@dataclass
 class _Worker:
-    """Works on batches; the only one that processes."""
+    """Works on batches; the only one that processes. One batch is deleted while the next is
+    processed."""
 
-    env: Environment
-    stop: threading.Event
-    limits: Limits
-    holding: Holding
-    summary: Summary
-    tell: Tell
-    away: str = ""
-    """Why a bus did not take the last batch; empty where it did."""
+    def __init__(
+        self,
+        env: Environment,
+        stop: threading.Event,
+        limits: Limits,
+        holding: Holding,
+        summary: Summary,
+        tell: Tell,
+    ) -> None:
+        self._env = env
+        self._stop = stop
+        self._limits = limits
+        self._holding = holding
+        self._summary = summary
+        self._tell = tell
+        self._away = ""
+        """Why a bus did not take the last batch; empty where it did."""
+        self._deleter = ThreadPoolExecutor(1, thread_name_prefix="delete")
+        self._deleting: Future[int] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._wait_for_deletion()
+        self._deleter.shutdown()
 
     def work(self, batch: Sequence[Record], receivers: Receivers) -> None:
         """Process a batch to its end: each message is done, left for another try, or given back."""
-        batch = self.holding.still(batch)
-        if self.stop.is_set() and self.away:
+        batch = self._holding.still(batch)
+        if self._stop.is_set() and self._away:
             self._give_back(batch)
             return
         if waiting := self._once(batch):
             with receivers.paused():
                 self._hold(waiting)
-        self.env.usage.add_if_due()
+        self._env.usage.add_if_due()
 
     def _hold(self, waiting: Sequence[Record]) -> None:
         """Try these again until every bus takes them, or the worker is told to stop."""
-        self.tell(f"{self.away} Waiting for it; nothing is received meanwhile.")
-        paused, pauses = time.monotonic(), Pauses(self.limits.longest_pause)
-        while waiting and not self.stop.wait(pauses.next()):
-            waiting = self._once(self.holding.still(waiting))
+        self._tell(f"{self._away} Waiting for it; nothing is received meanwhile.")
+        paused, pauses = time.monotonic(), Pauses(self._limits.longest_pause)
+        while waiting and not self._stop.wait(pauses.next()):
+            waiting = self._once(self._holding.still(waiting))
         self._give_back(waiting)
         seconds = time.monotonic() - paused
-        self.summary.paused_seconds += seconds
+        self._summary.paused_seconds += seconds
         if not waiting:
-            self.tell(f"All messages are taken again, after {seconds:.0f} s.")
+            self._tell(f"All messages are taken again, after {seconds:.0f} s.")
 
     def _once(self, batch: Sequence[Record]) -> Sequence[Record]:
         """One try; returns the messages that a bus has to come back for."""
-        self.away = ""
+        self._away = ""
         if not batch:
             return ()
         try:
-            processed = process(self.env, batch)
+            processed = process(self._env, batch)
         except Exception as error:  # a mistake of ours: they come again, and SQS gives them up
             _log.exception("A batch of %d messages could not be processed", len(batch))
             self._leave(batch)
@@ -185,45 +207,56 @@ class _Worker:
             return ()
         self._finish(processed)
         if processed.waiting:
-            self.away = next(t.why for t in processed.troubles.values() if t.away)
+            self._away = next(t.why for t in processed.troubles.values() if t.away)
         return processed.waiting
 
     def _finish(self, processed: Processed) -> None:
-        summary = self.summary
-        undeleted = self.env.source.delete(processed.done)
-        self.holding.remove(processed.done)
+        summary = self._summary
+        self._wait_for_deletion()
+        if processed.done:
+            self._deleting = self._deleter.submit(self._delete, processed.done)
         self._leave(processed.failed)
         summary.messages += len(processed.done) - len(processed.given_up)
         summary.events += processed.events
         summary.failed_events += processed.failed_events
         summary.given_up += len(processed.given_up)
-        summary.undeleted += len(undeleted)
         for trouble in processed.troubles.values():
             if not trouble.away:
                 self._note(trouble.why)
 
+    def _delete(self, done: Sequence[Record]) -> int:
+        """Returns how many could not be."""
+        undeleted = self._env.source.delete(done)
+        self._holding.remove(done)
+        return len(undeleted)
+
+    def _wait_for_deletion(self) -> None:
+        if self._deleting is not None:
+            self._summary.undeleted += self._deleting.result()
+            self._deleting = None
+
     def _leave(self, records: Sequence[Record]) -> None:
         """Leave failed messages for another try, later."""
-        self.holding.remove(records)
-        self.summary.retried += len(records)
-        schedule = self.limits.retry_seconds
+        self._holding.remove(records)
+        self._summary.retried += len(records)
+        schedule = self._limits.retry_seconds
         by_seconds: dict[int, list[Record]] = {}
         for record in records:
             seconds = schedule[min(record.times_received, len(schedule)) - 1]
             by_seconds.setdefault(seconds, []).append(record)
         for seconds, some in by_seconds.items():
-            self.env.source.hide(some, seconds)
+            self._env.source.hide(some, seconds)
 
     def _give_back(self, records: Sequence[Record]) -> None:
         """Let others have them at once."""
-        self.holding.remove(records)
-        self.summary.given_back += len(records)
-        self.env.source.hide(records, 0)
+        self._holding.remove(records)
+        self._summary.given_back += len(records)
+        self._env.source.hide(records, 0)
 
     def _note(self, why: str) -> None:
-        troubles = self.summary.troubles
+        troubles = self._summary.troubles
         if why in troubles:
             troubles[why] += 1
         elif len(troubles) < _MOST_TROUBLES:
-            self.tell(why)
+            self._tell(why)
             troubles[why] = 1

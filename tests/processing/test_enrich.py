@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minilab.processing.enrich import NAMES, enrich, look_at, members
+from minilab.events.envelope import PLATFORM_ATTRIBUTES as NAMES
+from minilab.processing.enrich import enrich, look_at, members
 
 TEXT = st.text(st.characters(codec="utf-8"))
 JSON = st.recursive(
