@@ -141,7 +141,7 @@ def _text(value: str | None) -> str | None:
     if value is None:
         return None
     value = value if len(value) <= _MAX_TEXT else value[:_MAX_TEXT] + "…"
-    return value.encode(errors="surrogatepass").decode(errors="replace")
+    return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _violations(violations: Sequence[Violation]) -> list[tuple[str | None, ...]]:

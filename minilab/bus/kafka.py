@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Producer
@@ -31,7 +32,10 @@ _TOO_LARGE = KafkaError.MSG_SIZE_TOO_LARGE  # librdkafka says it before the brok
 class KafkaPublisher(FlushOnExit):
     """Sends to one topic; the key decides the partition, as Kafka's Java client would.
 
-    Idempotent: within one publisher's life, retries neither repeat nor reorder messages.
+    Idempotent: within one publisher's life, retries neither repeat nor reorder messages. That life
+    ends with the first message that is lost for another reason than its size: given up after 30 s,
+    or a fatal error (the broker forgot the producer, or fenced it), after which librdkafka sends
+    nothing any more.
     """
 
     def __init__(self, settings: Settings, topic: str) -> None:
@@ -39,10 +43,11 @@ class KafkaPublisher(FlushOnExit):
         self._produced = 0
         self._failed = 0
         self._reported = 0
+        self._lost: list[object] = []
         self._first_error: KafkaError | None = None
         self._unreachable = False
         self.sent_bytes = 0
-        self._producer = Producer(
+        self._producer = self._connect(
             kafka_config(settings)
             | {
                 "enable.idempotence": True,
@@ -55,30 +60,36 @@ class KafkaPublisher(FlushOnExit):
                 "queue.buffering.max.messages": 100_000,
                 "queue.buffering.max.kbytes": 64 * 1024,
                 "delivery.timeout.ms": _DELIVERY_MS,
-                # Successes are counted as what left the buffer without an error.
+                # Successes are counted as what left the buffer without an error. confluent-kafka
+                # frees each message's callback all the same (Producer.c, dr_msg_cb).
                 "delivery.report.only.error": True,
                 "on_delivery": self._on_failure,
             }
         )
-        self._require_topic()
 
-    def _require_topic(self) -> None:
+    def _connect(self, config: dict[str, Any]) -> Producer:
         try:
+            producer = Producer(config)
             # All topics: asking for one by its name would create it on some brokers.
-            topics = self._producer.list_topics(timeout=_CONNECT_SECONDS).topics
+            topics = producer.list_topics(timeout=_CONNECT_SECONDS).topics
         except KafkaException as error:
             raise PublishError(
                 f"Kafka cannot be reached: {error.args[0].str()}.",
+                unreachable=True,
                 hint="Is MINILAB_KAFKA_BOOTSTRAP_SERVERS right? " + CONNECT_HINT,
             ) from error
         if self._topic not in topics:
             raise PublishError(
-                f"There is no Kafka topic {self._topic}.", hint="Create it with: minilab provision"
+                f"There is no Kafka topic {self._topic}.",
+                unreachable=True,
+                hint="Create it with: minilab provision",
             )
+        return producer
 
-    def _on_failure(self, error: KafkaError | None, _: Any) -> None:
+    def _on_failure(self, error: KafkaError | None, _: Any, ticket: object = None) -> None:
         if error is not None:
             self._failed += 1
+            self._lost.append(ticket)
             self._first_error = self._first_error or error
             # One message may be too large for the broker; anything else concerns them all.
             self._unreachable = self._unreachable or error.code() != _TOO_LARGE
@@ -88,23 +99,35 @@ class KafkaPublisher(FlushOnExit):
         return self._produced - self._failed - len(self._producer)
 
     def send(
-        self, body: bytes, *, key: str | None = None, headers: Mapping[str, str] | None = None
+        self,
+        body: bytes,
+        *,
+        key: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        ticket: object = None,
     ) -> None:
         if self._unreachable:
             raise self._error(self._failed)
-        produce = self._producer.produce
         encoded = _headers(headers) if headers else _DEFAULT_HEADERS
         while True:
             try:
-                produce(self._topic, body, key, headers=encoded)
+                if ticket is None:
+                    self._producer.produce(self._topic, body, key, headers=encoded)
+                else:
+                    tell = partial(self._on_failure, ticket=ticket)
+                    self._producer.produce(
+                        self._topic, body, key, headers=encoded, on_delivery=tell
+                    )
                 break
             except BufferError:
                 self._producer.poll(0.5)
             except KafkaException as error:
                 if error.args[0].code() == _TOO_LARGE:
                     raise MessageTooLargeError(len(body), "Kafka") from error
+                self._unreachable = True
                 raise PublishError(
-                    f"Kafka topic {self._topic} took no more messages: {error.args[0].str()}."
+                    f"Kafka topic {self._topic} took no more messages: {error.args[0].str()}.",
+                    unreachable=True,
                 ) from error
         self._produced += 1
         self.sent_bytes += len(body)
@@ -116,19 +139,23 @@ class KafkaPublisher(FlushOnExit):
             pass  # librdkafka gives each message up after delivery.timeout.ms: this ends
         failed, self._reported = self._failed - self._reported, self._failed
         if failed:
-            raise self._error(failed)
+            lost, self._lost = self._lost, []
+            raise self._error(failed, lost)
 
-    def _error(self, failed: int) -> PublishError:
+    def _error(self, failed: int, lost: Sequence[object] = ()) -> PublishError:
         why = self._first_error.str() if self._first_error else "unknown"
         return PublishError(
             f"{failed:,} of {self._produced:,} messages were not accepted by Kafka topic "
             f"{self._topic}. First error: {why}.",
             failed=failed,
+            tickets=[ticket for ticket in lost if ticket is not None],
+            unreachable=self._unreachable,
             hint="Nothing else was lost; send those again when the cluster is well.",
         )
 
     def close(self) -> None:
-        self._producer.flush(5.0)
+        if not self._unreachable:
+            self._producer.flush(5.0)
         self._producer.purge()
 
 

@@ -28,11 +28,26 @@ CLOUDEVENTS_BATCH = "application/cloudevents-batch+json"
 
 
 class PublishError(MinilabError):
-    """Messages were not accepted by the bus; ``failed`` says how many."""
+    """Messages were not accepted by the bus; ``failed`` says how many.
 
-    def __init__(self, message: str, *, failed: int = 0, hint: str | None = None) -> None:
+    ``tickets`` are those of them that had one, and ``unreachable`` says that it was the bus and
+    not the messages: nothing else is taken either, and this publisher will send nothing any more.
+    When the bus is well again, another publisher will.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        failed: int = 0,
+        tickets: Sequence[object] = (),
+        unreachable: bool = False,
+        hint: str | None = None,
+    ) -> None:
         super().__init__(message, hint=hint)
         self.failed = failed
+        self.tickets = tuple(tickets)
+        self.unreachable = unreachable
 
 
 class MessageTooLargeError(PublishError):
@@ -59,21 +74,29 @@ class Publisher(Protocol):
         """Bytes of the bodies handed to the bus so far."""
 
     def send(
-        self, body: bytes, *, key: str | None = None, headers: Mapping[str, str] | None = None
+        self,
+        body: bytes,
+        *,
+        key: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        ticket: object = None,
     ) -> None:
         """Queue one message; wait while the buffer is full.
 
         ``key`` keeps messages of the same key in order where the bus keeps an order (Kafka).
+        ``ticket`` stands for the message where ``flush`` says what was not taken.
 
         Raises:
             MessageTooLargeError: the bus does not take a message of this size.
+            PublishError: the bus takes no more. What became of earlier messages, ``flush`` says.
         """
 
     def flush(self) -> None:
         """Wait until everything sent so far is acknowledged.
 
         Raises:
-            PublishError: some of it is not, and will not be.
+            PublishError: some of it is not, and will not be; with the tickets of what was sent
+                since the last flush and not taken.
         """
 
     def close(self) -> None:

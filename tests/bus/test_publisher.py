@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from confluent_kafka import KafkaError
 
 from minilab import aws
 from minilab.bus import CLOUDEVENTS_BATCH, MessageTooLargeError, PublishError, open_publisher, pack
@@ -209,6 +210,46 @@ def test_what_sqs_refuses_for_good_is_counted_and_raised(deployment: Settings) -
     ]  # fmt: skip
 
 
+def test_sqs_tickets_say_what_was_not_taken_since_the_last_flush(deployment: Settings) -> None:
+    fault = {"SenderFault": True, "Code": "InvalidMessageContents", "Message": "no"}
+    publisher = SqsPublisher(deployment, deployment.queue_name("billing"))
+    publisher._sqs = Flaky(publisher._sqs, [{"3": fault, "4": fault}, None, {"0": fault}])
+    with publisher:
+        for n in range(10):
+            publisher.send(b"{}", ticket=f"first-{n}")
+        with pytest.raises(PublishError) as caught:
+            publisher.flush()
+        assert sorted(map(str, caught.value.tickets)) == ["first-3", "first-4"]
+        assert not caught.value.unreachable
+        publisher.send(b"{}", ticket="taken")
+        publisher.flush()
+        publisher.send(b"{}", ticket="second")
+        with pytest.raises(PublishError) as caught:
+            publisher.flush()
+        assert caught.value.tickets == ("second",)
+
+
+@pytest.mark.parametrize(
+    "failure", [throttled(), {str(n): {"SenderFault": False, "Code": "Internal"} for n in range(9)}]
+)
+def test_an_sqs_queue_that_stays_away_gives_every_ticket_back(
+    deployment: Settings, monkeypatch: pytest.MonkeyPatch, failure: Any
+) -> None:
+    monkeypatch.setattr("minilab.bus.sqs._LONGEST_PAUSE", 0)
+    publisher = SqsPublisher(deployment, deployment.queue_name("billing"))
+    publisher._sqs = Flaky(publisher._sqs, [failure] * 100)
+    for n in range(7):
+        publisher.send(b"{}", ticket=n)
+    with pytest.raises(PublishError) as caught:
+        publisher.flush()
+    assert sorted(caught.value.tickets) == list(range(7))  # type: ignore[type-var]
+    assert caught.value.unreachable
+    with pytest.raises(PublishError) as caught:
+        publisher.send(b"{}", ticket="late")
+    assert caught.value.unreachable
+    publisher.close()
+
+
 class Strict:
     """An SQS client that refuses a whole call for one bad message, as SQS does."""
 
@@ -266,6 +307,7 @@ def test_a_stream_that_is_not_there_says_what_to_do(settings: Settings, stream: 
     with pytest.raises(PublishError) as caught:
         open_publisher(settings, stream)
     assert caught.value.hint and "minilab provision" in caught.value.hint
+    assert caught.value.unreachable
 
 
 def test_kafka_that_cannot_be_reached(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -311,13 +353,34 @@ def test_kafka_messages_that_a_dead_broker_did_not_take_are_counted(
     settings, broker = own_broker
     monkeypatch.setattr("minilab.bus.kafka._DELIVERY_MS", 2000)
     publisher = open_publisher(settings, PRODUCT)
-    publisher.send(b"taken")
+    publisher.send(b"taken", ticket="taken")
     publisher.flush()
     broker.kill()
     with pytest.raises(PublishError, match="50 of 51 messages") as caught, publisher:
         for n in range(50):
-            publisher.send(str(n).encode())
+            publisher.send(str(n).encode(), ticket=n)
     assert caught.value.failed == 50
+    assert sorted(caught.value.tickets) == list(range(50))  # type: ignore[type-var]
+    assert caught.value.unreachable
     assert publisher.sent == 1
     with pytest.raises(PublishError):  # it says so at once, instead of filling its buffer
         publisher.send(b"more")
+
+
+def test_a_producer_that_the_broker_fenced_is_over_and_another_one_works(
+    deployment: Settings,
+) -> None:
+    """The fatal error is handed in as librdkafka hands it in; a real one is up to the broker."""
+    publisher = open_publisher(deployment, PRODUCT)
+    publisher.send(b"1", ticket="a")
+    publisher.flush()
+    publisher._on_failure(KafkaError(KafkaError._FATAL), None, ticket="b")
+    with pytest.raises(PublishError) as caught:
+        publisher.flush()
+    assert caught.value.unreachable and caught.value.tickets == ("b",)
+    with pytest.raises(PublishError):
+        publisher.send(b"2")
+    publisher.close()
+    with open_publisher(deployment, PRODUCT) as other:
+        other.send(b"2", ticket="b")
+    assert other.sent == 1

@@ -1,0 +1,3 @@
+from processing_fixtures import world
+
+__all__ = ["world"]
