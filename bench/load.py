@@ -187,19 +187,16 @@ class _Client(asyncio.Protocol):
             return
         if self._asked:
             self._work.broken += 1
-        asyncio.get_running_loop().create_task(self._again())
+        self._reconnecting = asyncio.get_running_loop().create_task(self._reconnect())
 
-    async def _again(self) -> None:
-        loop = asyncio.get_running_loop()
-        try:
-            await loop.create_connection(lambda: self, *self._address)
-        except OSError:
-            await asyncio.sleep(0.05)
-            if self._work.finishing:
-                self.done.set_result(None)
+    async def _reconnect(self) -> None:
+        while not self._work.finishing:
+            try:
+                await asyncio.get_running_loop().create_connection(lambda: self, *self._address)
+            except OSError:
+                await asyncio.sleep(0.05)
             else:
-                loop.create_task(self._again())
-            return
+                break
         self.ask()
 
     def close(self) -> None:

@@ -59,7 +59,7 @@ class _Server(uvicorn.Server):
     def __init__(self, gateway: Gateway, *, stop_seconds: float) -> None:
         super().__init__(
             uvicorn.Config(
-                gateway,  # type: ignore[arg-type]
+                gateway,
                 loop="uvloop",
                 http="httptools",
                 ws="none",
