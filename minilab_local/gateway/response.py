@@ -60,7 +60,7 @@ def to_response(returned: Any) -> Response:
     headers = _headers(returned.get("headers") or {})
     if not any(name == "content-type" for name, _ in headers):
         headers.append(("content-type", "text/plain; charset=utf-8"))
-    headers += [("set-cookie", _value("cookies", each)) for each in returned.get("cookies") or ()]
+    headers += _cookies(returned.get("cookies") or [])
     body = b"" if status in _NO_BODY else _body(returned)
     return Response(status, tuple(headers), body)
 
@@ -69,7 +69,7 @@ def _status(value: Any) -> int:
     """A number from 200 to 599, also as text. An interim 1xx cannot be a final answer."""
     try:
         status = int(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         status = 0
     if not 200 <= status <= 599:
         raise MalformedResponse(f"statusCode {value!r} is no final HTTP status")
@@ -86,6 +86,12 @@ def _headers(headers: Any) -> list[tuple[str, str]]:
         if name.lower() not in _NOT_PASSED_ON:
             taken.append((name.lower(), _value(name, value)))
     return taken
+
+
+def _cookies(cookies: Any) -> list[tuple[str, str]]:
+    if not isinstance(cookies, list):
+        raise MalformedResponse("cookies is no list")
+    return [("set-cookie", _value("set-cookie", each)) for each in cookies]
 
 
 def _value(name: str, value: Any) -> str:
