@@ -208,7 +208,7 @@ def _print_status(now: stack.Status) -> None:
     }
     table = Table(box=None, pad_edge=False)
     for column in ("", "address", "process", "restarts", "log"):
-        table.add_column(column)
+        table.add_column(column, no_wrap=column != "log", overflow="fold")
     for name, child in now.children.items():
         alive = "[green]running[/]" if child["running"] else "[red]restarting[/]"
         address = addresses.get(name) or ""
