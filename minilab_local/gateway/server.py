@@ -29,9 +29,10 @@ def main(argv: list[str] | None = None) -> int:
     options = _options(argv)
     logging.basicConfig(
         stream=sys.stderr,
-        level=logging.INFO,
+        level=logging.WARNING,  # as on Lambda
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
+    log.setLevel(logging.INFO)
     # uvicorn raises again, after a graceful stop, the signal that asked for it.
     signal.signal(signal.SIGTERM, lambda signum, frame: sys.exit(0))
     try:
