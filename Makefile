@@ -53,7 +53,7 @@ lock: ## write requirements.lock anew from pyproject.toml
 	@test -x $(BIN)/uv || { $(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install --quiet uv; }
 	@$(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11 \
 		--custom-compile-command "make lock" \
-		--extra local --extra dev pyproject.toml requirements.build.txt -o requirements.lock
+		--extra local --extra aws --extra dev pyproject.toml requirements.build.txt -o requirements.lock
 
 packages: setup ## build the Lambda functions' zips into dist/lambda (ARCH=x86_64 for Intel)
 	@$(BIN)/python -m infra.packages build --architecture $(or $(ARCH),arm64)

@@ -1,7 +1,7 @@
 """Which part of the platform a call is made by: the roles of AWS are given by part.
 
-A process is known by how it was started. In a test's process, and in the laptop's AWS, the outermost module of the project
-that is on the stack decides: a handler called by a test is the API.
+A process is known by how it was started. In a test's process, and in the laptop's AWS, the
+outermost module of the project on the stack decides: a handler called by a test is the API.
 """
 
 from __future__ import annotations
