@@ -49,11 +49,13 @@ format: setup ## put the code in order
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-lock: ## write requirements.lock anew from pyproject.toml
+lock: ## write requirements.lock anew from pyproject.toml, and the images' parts of it
 	@test -x $(BIN)/uv || { $(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install --quiet uv; }
 	@$(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11 \
 		--custom-compile-command "make lock" \
 		--extra local --extra aws --extra dev pyproject.toml requirements.build.txt -o requirements.lock
+	@$(MAKE) --no-print-directory setup
+	@$(BIN)/python -m infra.packages locks
 
 packages: setup ## build the Lambda functions' zips into dist/lambda (ARCH=x86_64 for Intel)
 	@$(BIN)/python -m infra.packages build --architecture $(or $(ARCH),arm64)

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from infra.packages.build import Built, build_all
+from infra.packages.image_locks import image_locks
 from infra.packages.settings import ARCHITECTURES, ROOT, Architecture, read_plan
 from minilab.errors import MinilabError
 
@@ -42,6 +43,27 @@ def build(
     except MinilabError as error:
         raise click.ClickException(str(error)) from error
     _tell(built, f"python{runtime.python}, {architecture}: {out / architecture}")
+
+
+@main.command()
+@click.option("--check", is_flag=True, help="Write nothing; fail where a file would change.")
+def locks(check: bool) -> None:
+    """Write the lock file of each container image, from requirements.lock.
+
+    Example: python -m infra.packages locks --check
+    """
+    try:
+        files = image_locks(read_plan())
+    except MinilabError as error:
+        raise click.ClickException(str(error)) from error
+    stale = [path for path, text in files.items() if not path.is_file() or path.read_text() != text]
+    if check and stale:
+        names = ", ".join(str(path.relative_to(ROOT)) for path in stale)
+        raise click.ClickException(f"Not up to date: {names}.\n  → Run make lock.")
+    for path in stale:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(files[path])
+        click.echo(f"wrote {path.relative_to(ROOT)}")
 
 
 def _tell(built: list[Built], title: str) -> None:

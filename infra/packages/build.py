@@ -6,14 +6,11 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
-
-from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
 
 from infra.packages.archive import Archive, write_archive
 from infra.packages.imports import Imports, walk
@@ -25,6 +22,7 @@ from infra.packages.lock import (
     pick,
     project_requirements,
     read_lock,
+    with_extras,
 )
 from infra.packages.settings import ROOT, PackageSpec, Plan, Runtime
 from minilab.errors import MinilabError
@@ -67,11 +65,7 @@ def contents_of(plan: Plan, spec: PackageSpec, runtime: Runtime, root: Path = RO
     """
     imports = walk(root, spec.module, spec.leave_out)
     asked = distributions_of(imports.foreign)
-    extras: dict[str, set[str]] = {
-        canonicalize_name(requirement.name): requirement.extras
-        for requirement in project_requirements(root / "pyproject.toml")
-    }
-    wanted = [_with_extras(name, extras) for name in asked]
+    wanted = with_extras(asked, project_requirements(root / "pyproject.toml"))
     environment = environment_of(runtime)
     everything = closure(wanted, environment)
     needed = closure(wanted, environment, spec.leave_out)
@@ -93,11 +87,6 @@ def contents_of(plan: Plan, spec: PackageSpec, runtime: Runtime, root: Path = RO
         pick(read_lock(root / "requirements.lock"), needed, runtime),
         sorted(services.union(imports.aws_services)),
     )
-
-
-def _with_extras(name: str, extras: Mapping[str, set[str]]) -> Requirement:
-    """A requirement with the extras that the project asks of that distribution."""
-    return Requirement(f"{name}[{','.join(sorted(extras.get(name, ())))}]")
 
 
 def build(plan: Plan, spec: PackageSpec, runtime: Runtime, out: Path, root: Path = ROOT) -> Built:

@@ -78,6 +78,15 @@ def distributions_of(foreign: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
+def with_extras(names: Iterable[str], project: Iterable[Requirement]) -> list[Requirement]:
+    """A requirement of each distribution, with the extras that the project asks of it."""
+    extras = {canonicalize_name(requirement.name): requirement.extras for requirement in project}
+    return [
+        Requirement(f"{name}[{','.join(sorted(extras.get(canonicalize_name(name), ())))}]")
+        for name in names
+    ]
+
+
 def closure(
     wanted: Iterable[Requirement], environment: Mapping[str, str], leave_out: Collection[str] = ()
 ) -> dict[str, str]:

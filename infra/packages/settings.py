@@ -61,6 +61,16 @@ class PackageSpec:
 
 
 @dataclass(frozen=True)
+class ImageSpec:
+    """Which distributions an image installs; one of the three."""
+
+    name: str
+    modules: tuple[str, ...]
+    extra: str | None
+    distributions: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Plan:
     python: str
     glibc: str
@@ -71,6 +81,7 @@ class Plan:
     data: Mapping[str, Data]
     """By the module that reads them."""
     packages: Mapping[str, PackageSpec]
+    images: Mapping[str, ImageSpec]
 
     def runtime(self, architecture: Architecture, python: str | None = None) -> Runtime:
         return Runtime(python or self.python, self.glibc, architecture)
@@ -87,5 +98,14 @@ def read_plan(path: Path = PLAN) -> Plan:
         packages={
             name: PackageSpec(name, entry["handler"], entry.get("leave_out", {}))
             for name, entry in document["packages"].items()
+        },
+        images={
+            name: ImageSpec(
+                name,
+                tuple(entry.get("modules", ())),
+                entry.get("extra"),
+                tuple(entry.get("distributions", ())),
+            )
+            for name, entry in document["images"].items()
         },
     )

@@ -9,9 +9,10 @@ import os
 import re
 import subprocess
 import zipfile
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -21,12 +22,15 @@ from infra.packages.settings import ROOT, PackageSpec, Runtime, read_plan
 from minilab.errors import MinilabError
 from tests.packaging.checkout import copy_checkout
 
+if TYPE_CHECKING:
+    from conftest import Lab
+
 PLAN = read_plan()
 ARM = PLAN.runtime("arm64")
 KAFKA = {"minilab.bus.kafka": "not for a test"}
 STAND_IN = PackageSpec("stand-in", "minilab.stand_in.lambda_handler", KAFKA)
 
-# Answers that need no AWS: what each handler says to an event that asks nothing of it.
+# What each handler says to an event that asks nothing of it.
 HARMLESS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "ingest": (
         {
@@ -85,18 +89,21 @@ def unpack(archive: Path, folder: Path) -> Path:
     return folder
 
 
-def invoke(python: str, folder: Path, handler: str, event: object) -> dict[str, Any]:
+NO_AWS = {
+    "AWS_REGION": "us-east-1",
+    "AWS_ACCESS_KEY_ID": "nobody",
+    "AWS_SECRET_ACCESS_KEY": "nothing",
+}
+
+
+def invoke(
+    python: str, folder: Path, handler: str, event: object, environ: Mapping[str, str] = NO_AWS
+) -> dict[str, Any]:
     """Call a handler in a process that sees nothing but the package and the standard library."""
     module, _, function = handler.rpartition(".")
     done = subprocess.run(
         [python, "-I", "-S", "-c", _INVOKE, module, function, str(folder), json.dumps(event)],
-        env={
-            "PATH": os.defpath,
-            "AWS_REGION": "us-east-1",
-            "AWS_ACCESS_KEY_ID": "nobody",
-            "AWS_SECRET_ACCESS_KEY": "nothing",
-            "POWERTOOLS_TRACE_DISABLED": "true",
-        },
+        env={"PATH": os.defpath, "POWERTOOLS_TRACE_DISABLED": "true", **environ},
         capture_output=True,
         text=True,
         check=False,
@@ -253,16 +260,19 @@ def written(spec: PackageSpec) -> bool:
 
 @pytest.mark.parametrize("name", sorted(PLAN.packages))
 def test_each_function_answers_from_its_package_alone(
-    name: str, here: tuple[Runtime, str], tmp_path: Path
+    name: str, here: tuple[Runtime, str], tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     spec = PLAN.packages[name]
     if not written(spec):
         pytest.skip(f"{spec.module} is not written yet")
+    lab: Lab = request.getfixturevalue("lab")
+    names = ("AWS_", "MINILAB_")
+    environ = {k: v for k, v in lab.environ.items() if k.startswith(names)}
     runtime, python = here
     built = build(PLAN, spec, runtime, tmp_path)
     folder = unpack(tmp_path / built.file, tmp_path / "task")
     event, expected = HARMLESS[name]
-    answer = invoke(python, folder, spec.handler, event)
+    answer = invoke(python, folder, spec.handler, event, environ)
     assert expected.items() <= answer.items()
 
 
