@@ -34,28 +34,27 @@ class Carriers:
     def deliver(self, deliveries: Iterable[Delivery]) -> dict[str, Trouble]:
         """Send everything and wait for the buses' word; say what was not taken.
 
-        The answer has the ids of the ingest queue's messages of which something was not taken.
-        Never raises because a bus fails.
+        The answer has the ids of the ingest queue's messages of which something was not taken. What
+        comes behind a message whose bus is away is not sent either, where it is of the same tenant:
+        it would be sent again each time that one is tried again. Never raises because a bus fails.
         """
         troubles: dict[str, Trouble] = {}
         away: dict[str, Trouble] = {}
+        behind: dict[str, Trouble] = {}
         used: dict[str, Publisher] = {}
         for delivery in deliveries:
-            stream = delivery.stream.name
-            if stream not in away:
-                try:
-                    publisher = used[stream] = self._publisher(delivery.stream)
-                    publisher.send(delivery.body, key=delivery.key, ticket=delivery.message_id)
+            stream, tenant = delivery.stream.name, delivery.key
+            if tenant not in behind and stream not in away:
+                trouble = self._send(delivery, used)
+                if trouble is None:
                     continue
-                except PublishError as error:
-                    trouble = Trouble(error.message, error.unreachable)
-                except MinilabError as error:
-                    trouble = Trouble(error.message, away=True)
                 if trouble.away:
                     away[stream] = trouble
-                troubles.setdefault(delivery.message_id, trouble)
             else:
-                troubles.setdefault(delivery.message_id, away[stream])
+                trouble = behind.get(tenant) or away[stream]
+            troubles.setdefault(delivery.message_id, trouble)
+            if trouble.away:
+                behind.setdefault(tenant, trouble)
         for stream, publisher in used.items():
             try:
                 publisher.flush()
@@ -67,6 +66,17 @@ class Carriers:
         for stream in away:
             self._discard(stream)
         return troubles
+
+    def _send(self, delivery: Delivery, used: dict[str, Publisher]) -> Trouble | None:
+        """Hand one message to its publisher, and note that it is ``used``."""
+        try:
+            publisher = used[delivery.stream.name] = self._publisher(delivery.stream)
+            publisher.send(delivery.body, key=delivery.key, ticket=delivery.message_id)
+        except PublishError as error:
+            return Trouble(error.message, error.unreachable)
+        except MinilabError as error:
+            return Trouble(error.message, away=True)
+        return None
 
     def _publisher(self, stream: Stream) -> Publisher:
         publisher = self._publishers.get(stream.name)

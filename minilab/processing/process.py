@@ -1,8 +1,8 @@
 """Processing one batch of messages: the steps, in the order that loses nothing.
 
-    prepare     open a message, enrich its events, route them; poison is put aside
+    prepare     open a message, enrich its events, route them; keep poison apart
     deliver     and wait until the buses have acknowledged it
-    put aside   poison becomes failed events, durable in their queue
+    put aside   poison of what was delivered becomes failed events, durable in their queue
     judge       done is what is durable elsewhere and has nothing before it that is not;
                 what failed on its last try is given up to the dead letters, with its reason
     count       what is done, by tenant and stream
@@ -58,9 +58,9 @@ def process(env: Environment, records: Sequence[Record]) -> Processed:
     """
     prepared, troubles = _prepare_all(env, records)
     troubles |= env.carriers.deliver(d for p in prepared.values() for d in p.deliveries)
-    troubles |= _put_aside(env, prepared.values())
+    troubles |= _put_aside(env, [p for i, p in prepared.items() if i not in troubles])
     verdict = _judge(env, records, troubles)
-    done = [prepared[r.message_id] for r in verdict.done if r.message_id in prepared]
+    done = [prepared[record.message_id] for record in verdict.done]
     _count(env, done)
     return Processed(
         done=(*verdict.done, *verdict.given_up),
@@ -89,24 +89,24 @@ class _Prepared:
 def _prepare_all(
     env: Environment, records: Sequence[Record]
 ) -> tuple[dict[str, _Prepared], dict[str, Trouble]]:
-    """Prepare each; one that cannot be holds back those behind it in its group."""
+    """Each message is in one of the answers: prepared, or in trouble."""
     prepared: dict[str, _Prepared] = {}
     troubles: dict[str, Trouble] = {}
-    held: set[str] = set()
+    away: dict[str, Trouble] = {}
+    """Groups of whose tenant the facts cannot be had now."""
     env.tenants.fetch(record.group for record in records)  # the group is the tenant
     for record in records:
-        if record.group in held:
+        if record.group in away:
+            troubles[record.message_id] = away[record.group]
             continue
         try:
             prepared[record.message_id] = _prepare(env, record)
-            continue
         except MinilabError as error:
             trouble = Trouble(error.message, away=True)
+            troubles[record.message_id] = away[record.group] = trouble
         except Exception as error:  # a mistake of ours must not stop everybody's events
             _log.exception("Message %s could not be prepared", record.message_id)
-            trouble = Trouble(repr(error), away=False)
-        troubles[record.message_id] = trouble
-        held.add(record.group)
+            troubles[record.message_id] = Trouble(repr(error), away=False)
     return prepared, troubles
 
 

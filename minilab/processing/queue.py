@@ -104,7 +104,8 @@ class IngestSource:
 
     def give_up(self, record: Record, why: str) -> str | None:
         """Send a message to the dead letters, with the reason; say why that failed, or None."""
-        reason = {"failure-reason": str(Reason.UNDELIVERABLE), "failure-detail": why[:_MAX_DETAIL]}
+        detail = "".join(c if c.isprintable() else " " for c in why)[:_MAX_DETAIL]
+        reason = {"failure-reason": str(Reason.UNDELIVERABLE), "failure-detail": detail}
         attributes = {**record.attributes, **reason}
         try:
             self._sqs.send_message(

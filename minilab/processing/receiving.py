@@ -68,7 +68,7 @@ class Receivers:
         self._may_receive = threading.Event()
         self._may_receive.set()
         self._ended = threading.Event()
-        self._error: MinilabError | None = None
+        self._error: Exception | None = None
         self._threads = [
             threading.Thread(target=self._receive, name=f"receive-{n}", daemon=True)
             for n in range(receiving.threads)
@@ -96,7 +96,7 @@ class Receivers:
         messages of a group stay together. Ends when all that was received has been taken.
 
         Raises:
-            MinilabError: in a drain, SQS cannot be reached, or refuses.
+            MinilabError: SQS cannot be reached, or refuses, in a drain; else that is waited for.
         """
         while self._is_open():
             batch = self._take(_TICK_SECONDS) or []
@@ -154,3 +154,7 @@ class Receivers:
                     pauses = Pauses(_LONGEST_PAUSE_SECONDS)
                     self._tell(f"{error.message} Trying again.")
                 self._stop.wait(pauses.next())
+            except Exception as error:  # a mistake of ours: told to the thread that takes
+                self._error = error
+                self._ended.set()
+                return

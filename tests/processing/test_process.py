@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from processing_fixtures import RECEIVED_AT, World, event, record
 
 from minilab.aws import AwsError
@@ -221,4 +224,63 @@ def test_a_mistake_in_one_message_stops_no_other(
     processed = process(world.environment, batch)
     assert (processed.failed, processed.done) == ((batch[0], batch[1]), (batch[2],))
     assert "ZeroDivisionError" in processed.troubles[batch[0].message_id].why
-    assert [e["id"] for e in world.events()] == ["b1"], "none of its group overtakes it"
+
+    world.delivered.clear()
+    last = [dataclasses.replace(each, times_received=5) for each in batch[:2]]
+    processed = process(world.environment, last)
+    assert ids(processed.given_up) == ids(last[:1])
+    assert set(ids(processed.done)) == set(ids(last))
+    assert [e["id"] for e in world.events()] == ["a2"], "done is what was delivered"
+
+
+def test_poison_is_stored_only_when_its_neighbours_are_delivered(world: World) -> None:
+    """Else it would be stored at each try, all the time that a bus is away."""
+    world.troubles = {"a": AWAY}
+    both = record(event("a"), b"7")
+    assert process(world.environment, [both]).waiting == (both,)
+    assert world.failed == []
+    world.troubles = {}
+    assert process(world.environment, [both]).done == (both,)
+    assert len(world.failed) == 1
+
+
+OUTCOMES = st.sampled_from([None, AGAIN, AWAY])
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from("abc"), OUTCOMES, st.integers(1, 6), st.booleans(), st.booleans()
+        ),
+        max_size=12,
+    ),
+    st.sampled_from([None, "no"]),
+)
+def test_whatever_happens_done_is_durable_and_has_nothing_undone_before_it(
+    plan: list[tuple[str, Trouble | None, int, bool, bool]], give_up_error: str | None
+) -> None:
+    world = World(give_up_error=give_up_error)
+    batch = []
+    for number, (tenant, trouble, times, poisoned, bad_tenant) in enumerate(plan):
+        events = [event(f"{number}", "x" if bad_tenant else tenant), *([b"7"] if poisoned else [])]
+        batch.append(record(*events, tenant=tenant, times_received=times))
+        if trouble is not None:
+            world.troubles[f"{number}"] = trouble
+    processed = process(world.environment, batch)
+    assert sorted(ids([*processed.done, *processed.failed, *processed.waiting])) == sorted(
+        ids(batch)
+    )
+    done, given_up = set(ids(processed.done)), set(ids(processed.given_up))
+    delivered = {e["id"] for e in world.events()}
+    stored = Counter(failed.position for failed in world.failed)
+    held: set[str] = set()
+    for number, each in enumerate(batch):
+        _, _, _, poisoned, bad_tenant = plan[number]
+        if each.message_id not in done:
+            held.add(each.group)
+            continue
+        assert each.group not in held
+        if each.message_id not in given_up:
+            assert bad_tenant or f"{number}" in delivered
+            assert stored[each.message_id] == poisoned + bad_tenant
+    assert given_up == {message_id for message_id, _ in world.given_up}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -15,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -30,19 +32,21 @@ from processing_fixtures import (
     set_visibility,
 )
 
+from minilab import aws
 from minilab.bus.failed_queue import decode
 from minilab.bus.publisher import Publisher, open_publisher
 from minilab.dynamodb import TENANTS
-from minilab.events.registry import Stream
+from minilab.events.registry import Stream, load_registry
 from minilab.lake.claims import Claims
 from minilab.processing.deliver import Carriers
 from minilab.processing.environment import Environment
 from minilab.processing.queue import IngestSource, QueueMissingError
 from minilab.processing.records import Record
 from minilab.processing.worker import Limits, Summary, run
-from minilab.provision import resources
+from minilab.provision import provision, resources
 from minilab.settings import Settings
 from minilab.tenants.usage import last_day
+from minilab_local import stack as local_stack
 from minilab_local.kafka import broker as local_broker
 
 if TYPE_CHECKING:
@@ -359,8 +363,8 @@ def test_kafka_away_for_a_while(
     monkeypatch.setattr("minilab.bus.kafka._DELIVERY_MS", 2000)
     monkeypatch.setattr("minilab.bus.kafka._CONNECT_SECONDS", 1.0)
     lab, own = broker
-    set_visibility(lab, 4)
-    outage(lab, own, seconds=9)
+    set_visibility(lab, 3)
+    outage(lab, own, seconds=7)
 
 
 @pytest.mark.slow
@@ -368,6 +372,36 @@ def test_kafka_away_for_a_minute(broker: tuple[Lab, OwnBroker]) -> None:
     lab, own = broker
     set_visibility(lab, 30)
     outage(lab, own, seconds=75)
+
+
+@pytest.mark.slow
+def test_aws_killed_under_the_worker_and_its_broker(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The broker's disk is that S3: it forgets producers then, and fences those that go on."""
+    home = tmp_path / "home"
+    for name, value in local_stack.start(home, owner=os.getpid()).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("MINILAB_ENV", "own")
+    aws._client.cache_clear()
+    try:
+        settings, registry = Settings.from_env(), load_registry()
+        provision(settings, registry)
+        own: Any = SimpleNamespace(settings=settings, client=lambda s: aws.client(s, settings))
+        environment = Environment.of(settings, registry)
+        tenants = [f"t{n}" for n in range(5)]
+        with running(environment):
+            for kill in range(3):
+                for n in range(kill * 20, kill * 20 + 20):
+                    fill(own, [message(event(f"{t}/{n:03}", t), tenant=t) for t in tenants])
+                os.kill(local_stack.status(home).children["AWS"]["pid"], signal.SIGKILL)
+            eventually(environment.source.is_empty, 120)
+        found = [e["id"] for _, e in on_topic(settings, "product")]
+        assert set(found) == {f"{t}/{n:03}" for t in tenants for n in range(60)}
+        assert on_queue(own, settings.ingest_dead_letter_queue) == []
+    finally:
+        local_stack.stop(home)
+        aws._client.cache_clear()
 
 
 def test_told_to_stop_while_kafka_is_away_it_gives_everything_back(
