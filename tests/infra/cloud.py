@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -24,6 +25,8 @@ class Cloud:
     """Where the server listens, and how clients reach it."""
 
     endpoint: str
+    stubs: list[dict[str, str]]
+    """What the extension answers in moto's place: service, action and why."""
 
     @property
     def environ(self) -> dict[str, str]:
@@ -76,9 +79,10 @@ def running_cloud() -> Iterator[Cloud]:
     )
     assert server.stdout is not None and server.stdin is not None
     try:
-        port = server.stdout.readline().strip()
-        assert port, "the moto server did not start"
-        yield Cloud(f"http://127.0.0.1:{port}")
+        line = server.stdout.readline()
+        assert line, "the moto server did not start"
+        ready = json.loads(line)
+        yield Cloud(f"http://127.0.0.1:{ready['port']}", ready["stubs"])
     finally:
         server.stdin.close()
         server.wait(timeout=30)

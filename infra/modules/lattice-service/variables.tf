@@ -3,7 +3,7 @@ variable "name" {
   type        = string
 
   validation {
-    condition     = can(regex("^minilab-[a-z0-9-]{1,31}[a-z0-9]$", var.name)) && !can(regex("--", var.name))
+    condition     = can(regex("^minilab-[a-z0-9-]{0,31}[a-z0-9]$", var.name)) && !can(regex("--", var.name))
     error_message = "A service's name is minilab-<environment>-<service>, up to 40 lower-case letters, digits and single hyphens."
   }
 }
@@ -44,6 +44,11 @@ variable "rules" {
   validation {
     condition     = length(var.rules) > 0
     error_message = "A service without a rule answers nothing but 404."
+  }
+
+  validation {
+    condition     = alltrue([for name in keys(var.rules) : can(regex("^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$", name)) && !can(regex("--", name))])
+    error_message = "A rule's name has 3 to 63 lower-case letters, digits and single hyphens."
   }
 
   validation {

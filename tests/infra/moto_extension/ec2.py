@@ -14,7 +14,7 @@ from .registry import mended, stub
 
 
 def _options(backend: EC2Backend, mode: str | None = None) -> dict[str, Any]:
-    """The account's options in a region; kept with moto's own state, so that a reset clears them."""
+    """The account's options in a region, kept with moto's own state."""
     kept: dict[str, Any] = backend.__dict__.setdefault(
         "vpc_block_public_access_options",
         {
