@@ -67,7 +67,7 @@ def test_the_tables_in_the_readme_are_up_to_date(folder: str) -> None:
 
 
 def test_the_table_of_a_variable_tells_all_of_it() -> None:
-    text = '''variable "callers" {
+    text = """variable "callers" {
   description = "Who may call: <any> of a|b."
   type = map(object({
     account_id = string
@@ -85,7 +85,7 @@ variable "name" {
   description = "Its name."
   type        = string
 }
-'''
+"""
     callers, name = module_docs.blocks(text)
     assert (callers.name, callers.validations) == ("callers", 1)
     assert module_docs._type(callers) == (

@@ -226,6 +226,7 @@ def test_a_life_of_everything_that_is_stubbed(wire: Wire) -> None:
 
     describe_ec2(wire, team, vpc)
     keep_objects(wire)
+    remove_a_trail(wire)
     remove(wire, owner, team)
     assert wire.wrong == []
     assert wire.called >= wire.stubbed, "a stub that no contract test calls"
@@ -272,6 +273,15 @@ def keep_objects(wire: Wire) -> None:
     s3.delete_bucket_policy(Bucket="kept")
     s3.delete_object(Bucket="kept", Key="key")
     s3.delete_bucket(Bucket="kept")
+
+
+def remove_a_trail(wire: Wire) -> None:
+    s3, cloudtrail = wire.client("s3"), wire.client("cloudtrail")
+    s3.create_bucket(Bucket="trail", CreateBucketConfiguration={"LocationConstraint": REGION})
+    trail = cloudtrail.create_trail(Name="trail", S3BucketName="trail")
+    cloudtrail.delete_trail(Name=trail["TrailARN"])
+    assert cloudtrail.describe_trails()["trailList"] == []
+    s3.delete_bucket(Bucket="trail")
 
 
 def put_policy(s3: Any, statement: dict[str, Any]) -> None:

@@ -223,7 +223,8 @@ def test_every_statement_says_what_it_is_for(plan: dict[str, Any]) -> None:
 def test_a_team_reaches_exactly_the_declared_services(deployment: Deployment) -> None:
     """Followed from each VPC through the plan: association, network, service, policy, rule."""
     plan = deployment.settled["network"]
-    names = {id_: name for name, id_ in deployment.outputs("organization")["account_ids"].items()}
+    outputs = deployment.settled["organization"]["planned_values"]["outputs"]
+    names = {id_: name for name, id_ in outputs["account_ids"]["value"].items()}
 
     (network,) = of_type(plan, "aws_vpclattice_service_network")
     joined = {

@@ -1,6 +1,6 @@
 output "name" {
   description = "Name of the bucket, once its policy and encryption are in place."
-  value       = aws_s3_bucket.this.id
+  value       = aws_s3_bucket.this.bucket
 
   # Whoever writes to the bucket must find all of it.
   depends_on = [

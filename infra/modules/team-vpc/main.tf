@@ -73,9 +73,12 @@ resource "aws_route_table_association" "private" {
   route_table_id = aws_route_table.private.id
 }
 
-# What AWS made with the VPC lets nothing through.
+# What AWS made with the VPC lets nothing through. The lists are empty, not absent: of an absent
+# one Terraform would not see that somebody added to it.
 resource "aws_default_security_group" "this" {
-  vpc_id = aws_vpc.this.id
+  vpc_id  = aws_vpc.this.id
+  ingress = []
+  egress  = []
 
   tags = { Name = "${var.name}-default-unused" }
 }

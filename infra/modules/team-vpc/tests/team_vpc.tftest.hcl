@@ -29,6 +29,15 @@ run "three_private_subnets_and_a_quarter_to_spare" {
   }
 }
 
+run "what_aws_made_with_the_vpc_is_held_empty" {
+  command = plan
+
+  assert {
+    condition     = aws_default_security_group.this.ingress == toset([]) && aws_default_security_group.this.egress == toset([])
+    error_message = "A rule that somebody adds to the default group would not be seen."
+  }
+}
+
 run "endpoints_serve_the_organization_only" {
   command = apply
 
