@@ -32,8 +32,12 @@ mock_data "aws_organizations_organization" {
     master_account_id = "111111111111"
     roots             = [{ id = "r-abcd" }]
     non_master_accounts = [
-      { id = "222222222222", name = "team-a", status = "ACTIVE" },
-      { id = "333333333333", name = "team-b", status = "SUSPENDED" },
+      { id = "222222222222", name = "log-archive", status = "ACTIVE" },
+      { id = "333333333333", name = "shared-services", status = "ACTIVE" },
+      { id = "444444444444", name = "analytics", status = "ACTIVE" },
+      { id = "555555555555", name = "team-a", status = "ACTIVE" },
+      { id = "666666666666", name = "team-b", status = "ACTIVE" },
+      { id = "777777777777", name = "team-gone", status = "SUSPENDED" },
     ]
   }
 }
@@ -41,7 +45,8 @@ mock_data "aws_organizations_organization" {
 mock_data "aws_organizations_organizational_units" {
   defaults = {
     children = [
-      { id = "ou-abcd-11111111", name = "Workloads", arn = "arn:aws:organizations::111111111111:ou/o-a1b2c3d4e5/ou-abcd-11111111" },
+      { id = "ou-abcd-11111111", name = "Infrastructure", arn = "arn:aws:organizations::111111111111:ou/o-a1b2c3d4e5/ou-abcd-11111111" },
+      { id = "ou-abcd-22222222", name = "Workloads", arn = "arn:aws:organizations::111111111111:ou/o-a1b2c3d4e5/ou-abcd-22222222" },
     ]
   }
 }

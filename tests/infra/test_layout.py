@@ -32,11 +32,9 @@ module_docs = load_tool()
 
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_every_folder_has_the_same_files(folder: str) -> None:
-    expected = {"main.tf", "variables.tf", "outputs.tf", "versions.tf", "README.md"}
+    expected = {"main.tf", "variables.tf", "outputs.tf", "versions.tf", "README.md", "tests"}
     if folder.startswith("stacks/"):
         expected |= {"providers.tf"}
-    else:
-        expected |= {"tests"}
     found = {path.name for path in (INFRA / folder).iterdir() if not path.name.startswith(".")}
     assert found == expected
 

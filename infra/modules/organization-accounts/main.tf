@@ -4,6 +4,13 @@ data "aws_organizations_organization" "this" {}
 
 locals {
   members = [for account in data.aws_organizations_organization.this.non_master_accounts : account if account.status == "ACTIVE"]
+
+  ids = merge(
+    { for account in local.members : account.name => account.id },
+    { management = data.aws_organizations_organization.this.master_account_id },
+  )
+
+  missing = setsubtract(var.required, keys(local.ids))
 }
 
 data "aws_organizations_organizational_units" "this" {

@@ -1,9 +1,11 @@
 output "ids" {
   description = "Ids of the open accounts by name; `management` is the management account."
-  value = merge(
-    { for account in local.members : account.name => account.id },
-    { management = data.aws_organizations_organization.this.master_account_id },
-  )
+  value       = local.ids
+
+  precondition {
+    condition     = length(local.missing) == 0
+    error_message = "The organization has no open account ${join(", ", local.missing)}: add it in environments/<environment>/organization.tfvars and apply stacks/organization first."
+  }
 }
 
 output "organization_id" {

@@ -5,6 +5,8 @@ data "aws_partition" "current" {}
 
 module "accounts" {
   source = "../../modules/organization-accounts"
+
+  required = keys(var.vpcs)
 }
 
 locals {

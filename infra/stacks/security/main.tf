@@ -5,6 +5,8 @@ data "aws_partition" "current" {}
 
 module "accounts" {
   source = "../../modules/organization-accounts"
+
+  required = ["log-archive", "shared-services", "analytics", "team-a", "team-b"]
 }
 
 locals {

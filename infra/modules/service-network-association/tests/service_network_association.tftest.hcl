@@ -23,7 +23,7 @@ run "what_the_team_runs_may_enter_over_https" {
   }
 
   assert {
-    condition     = aws_vpclattice_service_network_vpc_association.this.security_group_ids == [aws_security_group.this.id]
+    condition     = one(aws_vpclattice_service_network_vpc_association.this.security_group_ids) == aws_security_group.this.id
     error_message = "The entry is not guarded."
   }
 }

@@ -33,7 +33,7 @@ run "what_aws_made_with_the_vpc_is_held_empty" {
   command = plan
 
   assert {
-    condition     = aws_default_security_group.this.ingress == toset([]) && aws_default_security_group.this.egress == toset([])
+    condition     = length(aws_default_security_group.this.ingress) == 0 && length(aws_default_security_group.this.egress) == 0
     error_message = "A rule that somebody adds to the default group would not be seen."
   }
 }

@@ -27,7 +27,7 @@ run "plan_reads_settings_and_no_data" {
   }
 
   assert {
-    condition     = jsondecode(aws_iam_role_policy.plan_reads_no_data.policy).Statement[1].NotResource == var.readable_object_arns
+    condition     = tolist(jsondecode(aws_iam_role_policy.plan_reads_no_data.policy).Statement[1].NotResource) == var.readable_object_arns
     error_message = "The plan role reads other objects than the state."
   }
 }
