@@ -12,7 +12,7 @@ unexport PYTHONDONTWRITEBYTECODE
 PYTHON ?= $(shell for p in python3.12 python3.11 python3; do \
 	$$p -c 'import sys; raise SystemExit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: help setup demo up test test-slow lint format lock packages bench-landing clean
+.PHONY: help setup demo up test test-slow infra-test lint format lock packages bench-landing clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  \033[36mmake %-15s\033[0m %s\n", $$1, $$2}'
@@ -39,6 +39,9 @@ test: setup ## run the tests (all but the slow ones), in parallel
 
 test-slow: setup ## run the slow tests too
 	@$(BIN)/pytest -n 2 --dist loadgroup -m slow
+
+infra-test: setup ## test infra/: format, validate, mocked plans, then apply it all to a local cloud
+	@$(BIN)/pytest -m infra tests/infra
 
 lint: setup ## ruff, format check, types
 	@$(BIN)/ruff check .
