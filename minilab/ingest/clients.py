@@ -21,6 +21,10 @@ _CONFIG = Config(
     retries={"mode": "standard", "total_max_attempts": 2},
     max_pool_connections=128,  # as many as an ASGI server has threads, and then some
     tcp_keepalive=True,
+    # A third of what botocore costs per call: AWS checks parameters too, and we build them alike
+    # each time; and the long user agent is put together anew twice a call.
+    parameter_validation=False,
+    user_agent="minilab-ingest",
 )
 
 
