@@ -12,7 +12,7 @@ unexport PYTHONDONTWRITEBYTECODE
 PYTHON ?= $(shell for p in python3.12 python3.11 python3; do \
 	$$p -c 'import sys; raise SystemExit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: help setup demo up test test-slow lint format lock bench-landing clean
+.PHONY: help setup demo up test test-slow infra-test lint format lock packages bench-landing clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  \033[36mmake %-15s\033[0m %s\n", $$1, $$2}'
@@ -40,6 +40,9 @@ test: setup ## run the tests (all but the slow ones), in parallel
 test-slow: setup ## run the slow tests too
 	@$(BIN)/pytest -n 2 --dist loadgroup -m slow
 
+infra-test: setup ## test infra/: format, validate, mocked plans, then apply it all to a local cloud
+	@$(BIN)/pytest -m infra tests/infra
+
 lint: setup ## ruff, format check, types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -49,11 +52,16 @@ format: setup ## put the code in order
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-lock: ## write requirements.lock anew from pyproject.toml
+lock: ## write requirements.lock anew from pyproject.toml, and the images' parts of it
 	@test -x $(BIN)/uv || { $(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install --quiet uv; }
 	@$(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11 \
 		--custom-compile-command "make lock" \
-		--extra local --extra dev pyproject.toml requirements.build.txt -o requirements.lock
+		--extra local --extra aws --extra dev pyproject.toml requirements.build.txt -o requirements.lock
+	@$(MAKE) --no-print-directory setup
+	@$(BIN)/python -m infra.packages locks
+
+packages: setup ## build the Lambda functions' zips into dist/lambda (ARCH=x86_64 for Intel)
+	@$(BIN)/python -m infra.packages build --architecture $(or $(ARCH),arm64)
 
 bench-landing: setup ## measure landing beside its peers (see bench/README.md)
 	@$(BIN)/python bench/landing.py

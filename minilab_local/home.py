@@ -45,6 +45,11 @@ def ports_file(home: Path) -> Path:
     return home / "run" / "ports.json"
 
 
+def services_file(home: Path) -> Path:
+    """What is asked of the supervisor beyond AWS and Kafka (``minilab_local.services``)."""
+    return home / "run" / "services.json"
+
+
 def logs(home: Path) -> Path:
     return home / "logs"
 

@@ -1,4 +1,4 @@
-"""Start, stop and look at the laptop's AWS and Kafka: one supervised process tree per home.
+"""Start, stop and look at the laptop's AWS, Kafka and services: one supervised tree per home.
 
 The stack is what the supervisor's ``run/stack.json`` says *and* the process table confirms (a
 process id with its creation time), so a file left by a crash or a reboot is never believed.
@@ -7,11 +7,12 @@ process id with its creation time), so a file left by a crash or a reboot is nev
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,10 +20,16 @@ from typing import Any
 import psutil
 
 from minilab.errors import MinilabError
+from minilab_local import services
 from minilab_local.home import locked, logs, read_json, run_file, tail
+from minilab_local.services import Wanted
 
 _START_SECONDS = 130.0
-_STOP_SECONDS = 75.0
+_STOP_SECONDS = 110.0
+_SERVICES_SECONDS = 75.0
+# What runs as services. Names only: the laptop does not know the platform, it starts it.
+_HANDLER = "minilab.ingest.handler:lambda_handler"
+_PROCESSOR = (sys.executable, "-m", "minilab.cli", "process")
 # What reset empties. Named one by one: a home may be a folder with other things in it.
 _STATE = ("objects", "state", "dagster", "reports", "logs", "run")
 
@@ -80,6 +87,51 @@ def start(
         except BaseException:
             _end_tree(home, process.pid)
             raise
+
+
+def start_services(
+    home: Path,
+    *,
+    owner: int | None = None,
+    handler: str = _HANDLER,
+    processor: Sequence[str] = _PROCESSOR,
+) -> dict[str, str]:
+    """Start the ingestion API and the processor in a running, provisioned stack.
+
+    They have the ``MINILAB_…`` variables and the folder of this process. Where they run already,
+    with these, nothing happens; with others, they are started anew. They run as long as the
+    stack, or, where ``owner`` names a process, until that one has ended.
+
+    Returns:
+        The environment, now with ``MINILAB_API_URL``.
+
+    Raises:
+        StackError: the stack is not running, or they do not come up (neither is left running).
+    """
+    home = home.absolute()
+    with locked(home):
+        stack = environment(home)
+        wanted = services.want(handler, processor, os.environ, owner=owner, stack=stack)
+        if services.asked(home) == wanted and services.API_URL in stack:
+            return stack
+        services.ask(home, wanted)
+        try:
+            return _wait_for_services(home, wanted)
+        except BaseException:
+            services.ask(home, None)
+            raise
+
+
+def stop_services(home: Path) -> None:
+    """Stop the API and the processor, and wait for their end. The stack runs on."""
+    home = home.absolute()
+    with locked(home):
+        services.ask(home, None)
+        deadline = time.monotonic() + _SERVICES_SECONDS
+        while status(home).running and _services_facts(home).get("phase") != "stopped":
+            if time.monotonic() > deadline:
+                raise StackError(f"The services do not stop. Look into {_supervisor_log(home)}.")
+            time.sleep(0.05)
 
 
 def stop(home: Path) -> bool:
@@ -209,6 +261,28 @@ def _wait_until_ready(
                 f"{_supervisor_log(home)}:\n{tail(_supervisor_log(home))}"
             )
         time.sleep(0.02)
+
+
+def _wait_for_services(home: Path, wanted: Wanted) -> dict[str, str]:
+    deadline = time.monotonic() + _SERVICES_SECONDS
+    while True:
+        now, facts = environment(home), _services_facts(home)
+        if facts.get("id") == wanted.id:
+            if facts["phase"] == "ready":
+                return now
+            if facts["phase"] == "failed":
+                raise StackError(facts["error"], hint=facts.get("hint"))
+        if time.monotonic() > deadline:
+            raise StackError(
+                f"The services are not up after {_SERVICES_SECONDS:.0f} s. The end of "
+                f"{_supervisor_log(home)}:\n{tail(_supervisor_log(home))}"
+            )
+        time.sleep(0.05)
+
+
+def _services_facts(home: Path) -> dict[str, Any]:
+    facts: dict[str, Any] = read_json(run_file(home)).get("services", {})
+    return facts
 
 
 def _process(facts: dict[str, Any] | None) -> psutil.Process | None:

@@ -161,8 +161,8 @@ def _violations(violations: Sequence[Violation]) -> list[tuple[str | None, ...]]
 class FailedQueue:
     """Sends to the failed queue. Safe to share between threads."""
 
-    def __init__(self, settings: Settings, sqs: Any = None) -> None:
-        self._claims = Claims(settings)
+    def __init__(self, settings: Settings, sqs: Any = None, claims: Claims | None = None) -> None:
+        self._claims = claims or Claims(settings)
         self._sender = SqsSender(sqs or aws.client("sqs", settings), settings.failed_queue)
 
     def send(self, records: Sequence[FailedRecord]) -> list[str | None]:

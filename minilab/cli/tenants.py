@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import time
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -65,7 +66,7 @@ def create(
     \b
     Example:
       minilab tenants create acme
-      export MINILAB_API_KEY=$(minilab tenants create acme --json | jq -r .key)
+      export MINILAB_API_KEY=$(minilab tenants create acme --stream product)
     """
     from minilab.events.envelope import is_tenant
     from minilab.events.registry import load_registry
@@ -238,6 +239,7 @@ def _print_tenant(tenant: Tenant) -> None:
                 tenant.events_per_second,
             )
         ],
+        file=sys.stderr,  # stdout is the key and nothing else
     )
 
 

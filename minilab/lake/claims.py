@@ -9,6 +9,7 @@ back is checked against its name. S3 deletes claims after ``layout.CLAIMS_DAYS``
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from hashlib import sha256
 from typing import Any, Literal, cast
 
@@ -29,10 +30,14 @@ class ClaimError(MinilabError):
 
 
 class Claims:
-    """Payloads below ``claims/`` of one deployment's lake bucket."""
+    """Payloads below ``claims/`` of one deployment's lake bucket.
 
-    def __init__(self, settings: Settings) -> None:
-        self._s3 = aws.client("s3", settings)
+    ``client`` makes the S3 client at the first call (None: the deployment's own): most of those who
+    may have to claim never do.
+    """
+
+    def __init__(self, settings: Settings, client: Callable[[], Any] | None = None) -> None:
+        self._client = client or (lambda: aws.client("s3", settings))
         self._bucket = settings.lake_bucket
         self.uri_prefix = s3_uri(self._bucket, CLAIMS_PREFIX)
 
@@ -44,7 +49,7 @@ class Claims:
         """
         key = f"{CLAIMS_PREFIX}{tenant}/{sha256(content).hexdigest()}.{kind}"
         with aws.readable_errors(f"Writing s3://{self._bucket}/{key}"):
-            self._s3.put_object(Bucket=self._bucket, Key=key, Body=content)
+            self._client().put_object(Bucket=self._bucket, Key=key, Body=content)
         return s3_uri(self._bucket, key)
 
     def get(self, tenant: str, uri: str) -> tuple[Kind, bytes]:
@@ -68,7 +73,7 @@ class Claims:
     def _read(self, key: str) -> bytes | None:
         with aws.readable_errors(f"Reading s3://{self._bucket}/{key}"):
             try:
-                answer: dict[str, Any] = self._s3.get_object(Bucket=self._bucket, Key=key)
+                answer: dict[str, Any] = self._client().get_object(Bucket=self._bucket, Key=key)
             except ClientError as error:
                 if error.response.get("Error", {}).get("Code") in ("NoSuchKey", "404"):
                     return None

@@ -1,1 +1,1 @@
-"""moto's server as the laptop's AWS: state that survives, queues that stay fast."""
+"""moto's server as the laptop's AWS: state that survives, queues and tables that stay fast."""

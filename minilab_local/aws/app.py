@@ -23,7 +23,7 @@ import moto.settings
 from moto.backend_index import backend_url_patterns
 from moto.iam.models import get_account_id_from
 
-from minilab_local.aws import s3, sqs
+from minilab_local.aws import dynamodb, s3, sqs
 from minilab_local.aws.http import HEALTH_PATH
 from minilab_local.aws.state import State
 
@@ -163,6 +163,9 @@ class Application:
         if call.service == "s3" and (missing := s3.missing(environ["QUERY_STRING"])):
             raise NotImplementedError(f"S3's ?{missing} is not implemented")
         if not call.changes_something(environ["REQUEST_METHOD"], path):
+            if call.service == "dynamodb":  # nothing may change under a scan
+                with dynamodb.lock:
+                    return list(self._moto_app(environ, start))
             return self._moto_app(environ, start)
         if call.service == "s3" and not path.startswith(_S3_CONTROL):
             with s3.journalled(environ):
@@ -186,6 +189,16 @@ def _directly(call: Call, environ: dict[str, Any], start: Any) -> Iterable[bytes
         except sqs.Indirect:
             return None
         return respond(start, 200, document, _AWS_JSON + "-1.0")
+    if call.service == "dynamodb" and environ.get("CONTENT_TYPE", "").startswith(_AWS_JSON):
+        body = environ["wsgi.input"].getvalue()
+        try:
+            status, told, document = dynamodb.answer(
+                call.action, body, account_of(call, environ), call.region
+            )
+        except dynamodb.Indirect:
+            return None
+        start(f"{status} ", [*told.items(), ("x-amzn-RequestId", str(uuid4()))])
+        return [document]
     if call.service == "s3":
         try:
             status, headers, content = s3.answer(environ)

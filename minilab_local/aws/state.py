@@ -4,10 +4,10 @@ Objects are files already. Everything else lives in moto's memory and here: a *s
 moto's backends, pickled) and a *journal* of what was acknowledged since. A change is journalled
 before its answer is sent, in one of two ways:
 
-- SQS and S3, which carry the traffic, say what changed (``minilab_local.aws.sqs``, ``…s3``).
-- Every other service's changing request is kept as it came, with the moment and the seed of the
-  random numbers it was carried out with, and is carried out again. Such requests are done one at
-  a time.
+- SQS and S3, and the calls that carry DynamoDB's items, which are the traffic, say what changed
+  (``minilab_local.aws.sqs``, ``…s3``, ``…dynamodb``).
+- Every other changing request is kept as it came, with the moment and the seed of the random
+  numbers it was carried out with, and is carried out again. Such requests are done one at a time.
 
 **Not kept through a crash** (SIGKILL; an orderly stop keeps it): Athena's query executions and
 their results' metadata (the result files stay), Step Functions executions, what moto only logs of
@@ -19,6 +19,7 @@ session tokens, KMS key material, ids of DynamoDB streams' shards): they differ 
 from __future__ import annotations
 
 import copyreg
+import gc
 import io
 import logging
 import pickle
@@ -26,14 +27,15 @@ import secrets
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import moto
 from moto.core.base_backend import BackendDict
 
-from minilab_local.aws import objects, repeatable, s3, sqs
+from minilab_local.aws import dynamodb, objects, repeatable, s3, sqs
 from minilab_local.aws.journal import Journal, read
 
 log = logging.getLogger(__name__)
@@ -41,6 +43,9 @@ log = logging.getLogger(__name__)
 WsgiApp = Callable[..., Iterable[bytes]]
 
 _LONG_JOURNAL = 64 << 20
+# What says by itself how to make its changes again
+_SERVICES = {"s3": s3, "sqs": sqs, "dynamodb": dynamodb}
+
 _MANY_REQUESTS = 2_000  # each takes a millisecond or two to carry out again
 _LOOK_SECONDS = 2.0
 
@@ -55,18 +60,18 @@ class State:
     def __init__(self, folder: Path, moto_app: WsgiApp) -> None:
         self._folder = folder
         self._moto_app = moto_app
-        self._requests = threading.RLock()
         self._request_count = 0
         self._snapshot_size = 0
         self._closed = threading.Event()
         folder.mkdir(parents=True, exist_ok=True)
         self._number = max((number for number, _ in self._snapshots()), default=0)
-        for service in (sqs, s3):
+        for service in _SERVICES.values():
             service.install(lambda record: None)
-        self._recover()
+        with _no_search_for_garbage():
+            self._recover()
         self._journal = Journal(self._journal_path(self._number))
-        sqs.install(lambda record: self._journal.append("sqs", record))
-        s3.install(lambda record: self._journal.append("s3", record))
+        for name, service in _SERVICES.items():
+            service.install(lambda record, name=name: self._journal.append(name, record))
         self._remove_old()
         threading.Thread(target=self._watch, name="state", daemon=True).start()
 
@@ -77,7 +82,7 @@ class State:
     ) -> list[bytes]:
         """Let moto carry out a request that may change something, and journal it if it did."""
         body = environ["wsgi.input"].getvalue()
-        with self._requests:
+        with dynamodb.lock:
             now, seed = time.time(), secrets.randbits(64)
             heads: list[tuple[str, Any]] = []
             with repeatable.as_of(now, seed):
@@ -95,9 +100,10 @@ class State:
 
     def snapshot(self) -> None:
         """Write everything anew and begin an empty journal. Changes wait meanwhile."""
-        with self._requests, s3.lock, sqs.lock:
+        with dynamodb.lock, s3.lock, sqs.lock:
             began = time.monotonic()
-            content, unkept = _dump()
+            with _no_search_for_garbage():
+                content, unkept = _dump()
             number = self._number + 1
             fresh = self._snapshot_path(number).with_suffix(".tmp")
             fresh.write_bytes(content)
@@ -143,21 +149,21 @@ class State:
         if path.exists():
             self._snapshot_size = path.stat().st_size
             _load(path)
-        counts = {"request": 0, "s3": 0, "sqs": 0}
+        counts = dict.fromkeys(("request", *_SERVICES), 0)
         for kind, record in read(self._journal_path(self._number)):
             counts[kind] += 1
             if kind == "request":
                 self._repeat(*record)
             else:
-                {"s3": s3, "sqs": sqs}[kind].redo(record)
+                _SERVICES[kind].redo(record)
         strays = objects.remove_all_but(s3.named_files())
         self._request_count = counts["request"]
         if any(counts.values()):
             log.warning(
                 "brought back what was acknowledged before a crash: %s changes of S3, %s of SQS, "
-                "%s requests. Not kept: running queries, Athena's query history since the last "
-                "save. %s stray files removed. (%.2f s)",
-                *(counts["s3"], counts["sqs"], counts["request"], strays),
+                "%s of DynamoDB's items, %s requests. Not kept: running queries, Athena's query "
+                "history since the last save. %s stray files removed. (%.2f s)",
+                *(counts["s3"], counts["sqs"], counts["dynamodb"], counts["request"], strays),
                 time.monotonic() - began,
             )
 
@@ -199,6 +205,16 @@ class State:
         for path in self._folder.iterdir():
             if path not in current:
                 path.unlink()
+
+
+@contextmanager
+def _no_search_for_garbage() -> Iterator[None]:
+    """Among millions of objects that are made to stay, it takes longer than making them."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 # A snapshot: {(module, name) of a BackendDict: {account: {region: backend}}}, and bucket owners
@@ -243,7 +259,7 @@ def _dump() -> tuple[bytes, set[str]]:
             try:
                 _pickled(places[place])
             except Exception as error:
-                if services[place] in ("s3", "sqs"):  # these have no requests to live on
+                if services[place] in _SERVICES:  # these have no requests to live on
                     raise
                 log.warning("%s is kept by its requests alone: %s", services[place], error)
                 unkept.add(services[place])
@@ -262,6 +278,7 @@ def _pickled(places: Any) -> bytes:
         type(threading.RLock()): lambda lock: (threading.RLock, ()),
         threading.Condition: lambda condition: (threading.Condition, ()),
         threading.Event: lambda event: (threading.Event, ()),
+        dynamodb.Item: dynamodb.reduced,
     }
     owners = dict(s3.moto_s3.s3_backends.bucket_accounts)
     pickler.dump({"moto": moto.__version__, "backends": places, "bucket_owners": owners})

@@ -1,4 +1,4 @@
-"""``minilab local``: the laptop's AWS and Kafka.
+"""``minilab local``: the laptop's AWS and Kafka, and the platform's services on them.
 
 What a script reads goes to stdout and nothing else does; what a person reads goes to stderr.
 """
@@ -22,6 +22,7 @@ from rich.table import Table
 from minilab.errors import MinilabError
 from minilab_local import stack
 from minilab_local.home import find_home
+from minilab_local.services import API_URL
 
 _NOT_RUNNING = 3
 
@@ -52,15 +53,20 @@ def local() -> None:
     "--port", type=click.IntRange(1, 65535), help="The endpoint's port (else a free one)."
 )
 @click.option("--no-provision", is_flag=True, help="Make no buckets, queues, topics or tables.")
-def up(detach: bool, port: int | None, no_provision: bool) -> None:
+@click.option("--services", is_flag=True, help="Run the ingestion API and the processor too.")
+def up(detach: bool, port: int | None, no_provision: bool, services: bool) -> None:
     """Start AWS and Kafka, and make what the platform needs in them.
 
-    Stays in the foreground until Ctrl-C, which stops all; with --detach it returns.
+    Stays in the foreground until Ctrl-C, which stops all; with --detach it returns. The services
+    run with the MINILAB_... variables of this shell; called again, --services takes new ones.
 
     \b
     Example:
       minilab local up --detach --port 4566
+      minilab local up --detach --services
     """
+    if services and no_provision:
+        raise click.UsageError("--services needs what --no-provision leaves out.")
     console = _console()
     home = find_home()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
@@ -72,15 +78,13 @@ def up(detach: bool, port: int | None, no_provision: bool) -> None:
     found = "was running already" if before.running else "is running"
     if detach:
         _welcome(environment, found, console)
-        if not no_provision:
-            _provision(environment, console)
+        _make_ready(home, environment, console, provision=not no_provision, services=services)
         console.print('Talk to it: [bold]eval "$(minilab local env)"[/]')
         console.print("Stop it:    [bold]minilab local down[/]")
         return
     try:
         _welcome(environment, found, console)
-        if not no_provision:
-            _provision(environment, console)
+        _make_ready(home, environment, console, provision=not no_provision, services=services)
         console.print('In another terminal: [bold]eval "$(minilab local env)"[/]')
         console.print("Ctrl-C stops all.")
         _stay(home)
@@ -97,6 +101,18 @@ def _welcome(environment: Mapping[str, str], found: str, console: Console) -> No
     console.print(f"[green]✓[/] The laptop's AWS {found} at {environment['AWS_ENDPOINT_URL']}")
     kafka = environment["MINILAB_KAFKA_BOOTSTRAP_SERVERS"]
     console.print(f"[green]✓[/] Kafka {found} at {kafka}")
+
+
+def _make_ready(
+    home: Path, environment: dict[str, str], console: Console, *, provision: bool, services: bool
+) -> None:
+    if provision:
+        _provision(environment, console)
+    if services:
+        with console.status("starting the ingestion API and the processor …"):
+            with_api = stack.start_services(home)
+        console.print(f"[green]✓[/] The ingestion API is running at {with_api[API_URL]}")
+        console.print("[green]✓[/] The processor is running")
 
 
 def _stay(home: Path) -> None:
@@ -138,7 +154,7 @@ def _without_aws(environ: Mapping[str, str]) -> dict[str, str]:
 
 @local.command()
 def down() -> None:
-    """Stop AWS and Kafka. Their state is kept.
+    """Stop AWS and Kafka, and the services first. The state is kept.
 
     \b
     Example:
@@ -171,6 +187,7 @@ def status(as_json: bool) -> None:
             "home": str(now.home),
             "endpoint": now.endpoint,
             "kafka": now.environment.get("MINILAB_KAFKA_BOOTSTRAP_SERVERS"),
+            "api": now.environment.get(API_URL),
             "supervisor_pid": now.supervisor_pid,
             "processes": now.children,
         }
@@ -187,10 +204,11 @@ def _print_status(now: stack.Status) -> None:
     addresses = {
         "AWS": now.endpoint,
         "Kafka": now.environment["MINILAB_KAFKA_BOOTSTRAP_SERVERS"],
+        "API": now.environment.get(API_URL),
     }
     table = Table(box=None, pad_edge=False)
     for column in ("", "address", "process", "restarts", "log"):
-        table.add_column(column)
+        table.add_column(column, no_wrap=column != "log", overflow="fold")
     for name, child in now.children.items():
         alive = "[green]running[/]" if child["running"] else "[red]restarting[/]"
         address = addresses.get(name) or ""
@@ -205,6 +223,8 @@ def _print_status(now: stack.Status) -> None:
 @click.option("--json", "as_json", is_flag=True, help="As a JSON object instead of shell lines.")
 def env(as_json: bool) -> None:
     """Print the export lines that make any AWS client talk to the laptop.
+
+    With the services running, MINILAB_API_URL is among them.
 
     \b
     Example:

@@ -20,6 +20,16 @@ from minilab_local.cli.steps import Steps
 from minilab_local.dagster.process import DagsterDev, free_port, prepare_home
 from minilab_local.home import find_home
 from minilab_local.programs import environment_with, minilab, project_root, run_json
+from minilab_local.services import API_URL
+
+_FIRST_EVENT = """\
+  As a client, with the key that [bold]minilab tenants create acme[/bold] prints, once:
+    curl "$MINILAB_API_URL/v1/events" -H "authorization: Bearer $KEY" \\
+      -H "content-type: application/cloudevents+json" -d '{
+        "specversion": "1.0", "id": "1", "source": "/hello",
+        "type": "product.page_viewed.v1",
+        "data": {"user_id": "u1", "session_id": "s1", "path": "/"}}'
+"""
 
 
 @click.command()
@@ -41,7 +51,7 @@ def up(port: int, traffic: float, open_browser: bool | None) -> None:
     """Start everything and leave the Dagster UI open with its sensors running.
 
     Starts the laptop's AWS and Kafka (unless they run already), makes what is missing in them,
-    and starts Dagster. Ctrl-C stops all that it started.
+    and starts the ingestion API, the processor and Dagster. Ctrl-C stops all that it started.
 
     \b
     Example:
@@ -52,6 +62,7 @@ def up(port: int, traffic: float, open_browser: bool | None) -> None:
     with _sigterm_as_interrupt(), ExitStack() as started:
         try:
             environ = started.enter_context(running_stack(steps, root))
+            environ |= started.enter_context(_running_services(steps))
             dagster = started.enter_context(_running_dagster(steps, root, environ, port))
             if traffic > 0:
                 started.enter_context(_running_traffic(traffic, environ, root))
@@ -92,6 +103,21 @@ def running_stack(steps: Steps, root: Path) -> Iterator[dict[str, str]]:
         if not was_running:
             with steps.step("stop", "stopping AWS and Kafka (what they hold is kept)"):
                 stack.stop(home)
+
+
+@contextmanager
+def _running_services(steps: Steps) -> Iterator[dict[str, str]]:
+    """The ingestion API and the processor; stopped at the end if they were started here."""
+    home = find_home()
+    ran_before = API_URL in stack.environment(home)
+    try:
+        with steps.step("services", "starting the ingestion API and the processor"):
+            environment = stack.start_services(home, owner=None if ran_before else os.getpid())
+        yield environment
+    finally:
+        if not ran_before:
+            with steps.step("stop_services", "stopping the ingestion API and the processor"):
+                stack.stop_services(home)
 
 
 @contextmanager
@@ -143,10 +169,12 @@ def _say_where(steps: Steps, url: str, environ: dict[str, str], traffic: float) 
     steps.say(f"  [bold]Dagster[/bold]   {url}")
     steps.say(f"  [bold]AWS[/bold]       {environ['AWS_ENDPOINT_URL']}")
     steps.say(f"  [bold]Kafka[/bold]     {environ['MINILAB_KAFKA_BOOTSTRAP_SERVERS']}")
+    steps.say(f"  [bold]API[/bold]       {environ[API_URL]}")
     steps.say("")
     steps.say('  In another terminal:  [bold]eval "$(minilab local env)"[/bold]')
     if not traffic:
         steps.say("  then, say:            [bold]minilab simulate --events 5000[/bold]")
+    steps.say(_FIRST_EVENT)
     steps.say("  The sensors see new events within seconds, land them and build the marts.")
     steps.say("  [dim]Ctrl-C stops everything; what the lake holds is kept.[/dim]")
 

@@ -139,7 +139,9 @@ def test_land_without_a_stream_drains_failures_too(sent: list[bytes], lab: Any) 
     assert answer("land", "--stream", "webhooks")["failed_events"] == 0
     result = run("land")
     assert result.exit_code == 0, result.output
-    (row,) = (line for line in result.stdout.splitlines() if line.strip("│ ").startswith("failed "))
+    row, *_ = (
+        line for line in result.stdout.splitlines() if line.strip("│ ").startswith("failed ")
+    )
     assert "sqs" in row
     (kept,) = answer("failed", "list", "--stream", "unrouted")
     assert (kept["reason"], kept["body"]) == ("not_json", "no record")

@@ -257,14 +257,15 @@ def test_a_payload_over_the_limit_is_claimed_again(
 
 def test_a_claimed_payload_of_a_landed_failure_goes_round_whole(lab: Lab, failed: Any) -> None:
     """Larger than its bus takes since landing put the payload back: claimed, landed, whole."""
-    path = "/" + "x" * 1_200_000
-    large = event(id="large", data={"user_id": "u", "session_id": "s", "path": path})
-    summary = replay(lab.settings, lab.registry, [failed(stage="landing", body=large)])
+    text = "x" * 1_200_000
+    large = event(id="large", type="com.example.large", data={"text": text})
+    at_landing = failed(stage="landing", stream="webhooks", body=large)
+    summary = replay(lab.settings, lab.registry, [at_landing])
     assert len(summary.replayed) == 1
-    landed = land(lab.settings, lab.registry, ["product"])
+    landed = land(lab.settings, lab.registry, ["webhooks"])
     assert (landed.events, landed.failed_events) == (1, 0)
     (data,) = [data for name, data in _landed(lab, "data") if name == "large"]
-    assert json.loads(data)["path"] == path
+    assert json.loads(data) == {"text": text}
 
 
 def test_many_of_every_way_are_counted_rightly(lab: Lab, failed: Any, ingested: Any) -> None:

@@ -341,9 +341,7 @@ def test_a_message_that_another_lander_holds_is_left_to_it(fresh_lab: Lab) -> No
 
 
 POINTS = [
-    ("before:put-failed", 0),
     ("before:put-landing", 40),  # the file is durable, its manifest is not: ids are the same
-    ("after:put-landing", 0),
     ("before:delete", 0),
     ("after:delete", 0),
     ("before:forget", 0),

@@ -5,6 +5,7 @@ Each test runs its own server on its own home: ``Server.kill()`` is SIGKILL in t
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -14,12 +15,14 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+
+from minilab_local.aws.journal import read
 
 PART = 5 * 1024 * 1024
 
@@ -317,6 +320,163 @@ def test_every_other_service_with_its_own_identifiers(server: Server, come_back:
     assert before["subscriptions"] == [subscription["SubscriptionArn"]]
     come_back(server)
     assert facts() == before
+
+
+def make_items_table(dynamodb: Any, name: str) -> None:
+    dynamodb.create_table(
+        TableName=name,
+        KeySchema=[
+            {"AttributeName": "k", "KeyType": "HASH"},
+            {"AttributeName": "n", "KeyType": "RANGE"},
+        ],
+        AttributeDefinitions=[
+            {"AttributeName": "k", "AttributeType": "S"},
+            {"AttributeName": "n", "AttributeType": "N"},
+        ],
+        BillingMode="PAY_PER_REQUEST",
+    )
+
+
+def items_of(dynamodb: Any, table: str) -> dict[tuple[str, str], dict[str, Any]]:
+    pages = dynamodb.get_paginator("scan").paginate(TableName=table)
+    return {(item["k"]["S"], item["n"]["N"]): item for page in pages for item in page["Items"]}
+
+
+@BOTH_WAYS
+def test_items_of_tables(server: Server, come_back: Return) -> None:
+    """Calls that were answered directly, those that moto answered, and those that were refused."""
+    dynamodb = server.client("dynamodb")
+    make_items_table(dynamodb, "t")
+
+    def key(n: int, **more: Any) -> dict[str, Any]:
+        return {"k": {"S": "k"}, "n": {"N": str(n)}, **more}
+
+    def put(n: int, **more: Any) -> dict[str, Any]:
+        return {"Put": {"TableName": "t", "Item": key(n, **more)}}
+
+    everything = {
+        "b": {"B": b"\x00\xff"},
+        "bs": {"BS": [b"1", b"2"]},
+        "m": {"M": {"l": {"L": [{"NULL": True}, {"BOOL": False}, {"SS": ["x"]}]}}},
+    }
+    dynamodb.put_item(TableName="t", Item=key(1, **everything))
+    dynamodb.batch_write_item(RequestItems={"t": [{"PutRequest": {"Item": key(2)}}]})
+    dynamodb.update_item(TableName="t", Key=key(3), UpdateExpression="REMOVE x")
+    dynamodb.update_item(  # a legacy parameter: moto's
+        TableName="t", Key=key(3), AttributeUpdates={"a": {"Value": {"S": "moto"}}}
+    )
+    dynamodb.update_item(
+        TableName="t",
+        Key=key(3),
+        UpdateExpression="SET b = a",
+        ConditionExpression="a = :moto",
+        ExpressionAttributeValues={":moto": {"S": "moto"}},
+    )
+    transaction = {
+        "ClientRequestToken": "once",
+        "TransactItems": [put(4), put(5), {"Delete": {"TableName": "t", "Key": key(2)}}],
+    }
+    dynamodb.transact_write_items(**transaction)
+    dynamodb.delete_item(TableName="t", Key=key(5))
+    refused = {"TableName": "t", "Key": key(9), "ConditionExpression": "attribute_exists(k)"}
+    with pytest.raises(ClientError):
+        dynamodb.transact_write_items(TransactItems=[put(6), {"ConditionCheck": refused}])
+    make_items_table(dynamodb, "again")
+    dynamodb.put_item(TableName="again", Item=key(1))
+    dynamodb.delete_table(TableName="again")
+    make_items_table(dynamodb, "again")
+    dynamodb.put_item(TableName="again", Item=key(2))
+    before = items_of(dynamodb, "t")
+    assert sorted(number for _, number in before) == ["1", "3", "4"]
+    assert before["k", "3"] == key(3, a={"S": "moto"}, b={"S": "moto"})
+    assert before["k", "1"] == key(1, **everything)
+    come_back(server)
+    dynamodb = server.client("dynamodb")
+    dynamodb.transact_write_items(**transaction)  # its answer may have been lost
+    assert items_of(dynamodb, "t") == before
+    assert list(items_of(dynamodb, "again")) == [("k", "2")]
+    with pytest.raises(ClientError):  # a condition sees what came back
+        dynamodb.put_item(TableName="t", Item=key(1), ConditionExpression="attribute_not_exists(k)")
+
+
+def test_calls_that_carry_items_are_no_requests_to_repeat(server: Server) -> None:
+    """They are journalled as what they changed, and do not bring the next snapshot nearer."""
+    dynamodb = server.client("dynamodb")
+    make_items_table(dynamodb, "t")
+    item = {"k": {"S": "k"}, "n": {"N": "1"}}
+    named = {"TableName": "t", "Key": item}
+    dynamodb.put_item(TableName="t", Item=item)
+    dynamodb.update_item(**named, UpdateExpression="REMOVE x")
+    dynamodb.delete_item(**named)
+    dynamodb.delete_item(**named)  # changes nothing
+    dynamodb.batch_write_item(RequestItems={"t": [{"PutRequest": {"Item": item}}]})
+    dynamodb.transact_write_items(TransactItems=[{"Delete": named}])
+    server.kill()
+    [journal] = (server.home / "state").glob("journal-*.log")
+    kinds = [kind for kind, _ in read(journal)]
+    assert kinds == ["request", *["dynamodb"] * 5]
+
+
+def test_a_transaction_survives_whole_or_not_at_all(server: Server) -> None:
+    dynamodb = server.client("dynamodb")
+    make_items_table(dynamodb, "t")
+    acknowledged = 0
+
+    def client() -> None:
+        nonlocal acknowledged
+        while True:
+            puts = [
+                {"Put": {"TableName": "t", "Item": {"k": {"S": f"{acknowledged}"}, "n": {"N": n}}}}
+                for n in map(str, range(50))
+            ]
+            try:
+                dynamodb.transact_write_items(TransactItems=puts)
+            except (BotoCoreError, ClientError):
+                return
+            acknowledged += 1
+
+    thread = threading.Thread(target=client)
+    thread.start()
+    while acknowledged < 20:
+        time.sleep(0.01)
+    server.kill()
+    thread.join()
+    server.start()
+    found = items_of(dynamodb, "t")
+    transactions = {transaction for transaction, _ in found}
+    assert len(found) == 50 * len(transactions)
+    assert {str(n) for n in range(acknowledged)} <= transactions
+
+
+def test_permissions_are_checked_where_moto_is_told_to(server: Server) -> None:
+    dynamodb, iam = server.client("dynamodb"), server.client("iam")
+    make_items_table(dynamodb, "t")
+    iam.create_user(UserName="u")
+    made = iam.create_access_key(UserName="u")["AccessKey"]
+    policy = {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Action": "dynamodb:GetItem", "Resource": "*"}],
+    }
+    iam.put_user_policy(UserName="u", PolicyName="p", PolicyDocument=json.dumps(policy))
+    url = f"http://127.0.0.1:{server.port}/moto-api/reset-auth"
+    start = Request(url, data=b"0", headers={"Content-Type": "text/plain"})
+    urlopen(start, timeout=10).close()
+    user = boto3.client(
+        "dynamodb",
+        endpoint_url=f"http://127.0.0.1:{server.port}",
+        region_name="us-east-1",
+        aws_access_key_id=made["AccessKeyId"],
+        aws_secret_access_key=made["SecretAccessKey"],
+    )
+    item = {"k": {"S": "k"}, "n": {"N": "1"}}
+    assert "Item" not in user.get_item(TableName="t", Key=item)
+    for call, arguments in (
+        (user.put_item, {"TableName": "t", "Item": item}),
+        (user.transact_write_items, {"TransactItems": [{"Put": {"TableName": "t", "Item": item}}]}),
+    ):
+        with pytest.raises(ClientError) as raised:
+            call(**arguments)
+        assert raised.value.response["ResponseMetadata"]["HTTPStatusCode"] == 403
 
 
 def test_killed_in_the_middle_of_traffic(server: Server) -> None:

@@ -60,6 +60,10 @@ def test_it_opens_the_ui_with_sensors_running_and_stops_whole(
     found = re.search(r"Dagster\s+(http://\S+)", text)
     assert found, text
     assert _running_sensors(found[1]) >= {"kafka_backlog", "sqs_backlog", "automation"}
+    api = re.search(r"API\s+(http://\S+)", text)
+    assert api, text
+    with urllib.request.urlopen(f"{api[1]}/v1/health", timeout=60) as response:
+        assert response.status == 200
 
     below = psutil.Process(process.pid).children(recursive=True)
     process.send_signal(signal.SIGINT)
@@ -68,6 +72,8 @@ def test_it_opens_the_ui_with_sensors_running_and_stops_whole(
     gone, alive = psutil.wait_procs(below, timeout=10)
     assert not alive
     assert gone
+    with pytest.raises(OSError):
+        urllib.request.urlopen(f"{api[1]}/v1/health", timeout=60)
 
 
 def _running_sensors(url: str) -> set[str]:

@@ -159,6 +159,10 @@ def test_the_commands_make_list_rotate_suspend_and_resume(lab: Lab) -> None:
     }
     assert is_valid(store, text, now=0)
 
+    plain = run("create", "cli-plain")
+    assert plain.exit_code == 0 and "cli-plain" in plain.stderr
+    assert is_valid(store, plain.stdout.strip(), now=0), "stdout is the key and nothing else"
+
     again = run("create", "cli-acme")
     assert isinstance(again.exception, MinilabError) and "rotate" in str(again.exception)
 

@@ -1,0 +1,2 @@
+environment = "prod"
+region      = "eu-central-1"

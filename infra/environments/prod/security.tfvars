@@ -1,0 +1,3 @@
+audit_emails    = ["security-prod@example.com"]
+audit_lock_mode = "COMPLIANCE"
+audit_lock_days = 365

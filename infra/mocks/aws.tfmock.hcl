@@ -1,0 +1,112 @@
+# What AWS would answer, for `terraform test`: the provider checks the form of ARNs and policies.
+
+mock_data "aws_caller_identity" {
+  defaults = {
+    account_id = "111111111111"
+    arn        = "arn:aws:iam::111111111111:role/terraform"
+  }
+}
+
+mock_data "aws_partition" {
+  defaults = {
+    partition  = "aws"
+    dns_suffix = "amazonaws.com"
+  }
+}
+
+mock_data "aws_region" {
+  defaults = {
+    name = "eu-central-1"
+  }
+}
+
+mock_data "aws_ec2_managed_prefix_list" {
+  defaults = {
+    id = "pl-0123456789abcdef0"
+  }
+}
+
+mock_data "aws_organizations_organization" {
+  defaults = {
+    id                = "o-a1b2c3d4e5"
+    master_account_id = "111111111111"
+    roots             = [{ id = "r-abcd" }]
+    non_master_accounts = [
+      { id = "222222222222", name = "log-archive", status = "ACTIVE" },
+      { id = "333333333333", name = "shared-services", status = "ACTIVE" },
+      { id = "444444444444", name = "analytics", status = "ACTIVE" },
+      { id = "555555555555", name = "team-a", status = "ACTIVE" },
+      { id = "666666666666", name = "team-b", status = "ACTIVE" },
+      { id = "777777777777", name = "team-gone", status = "SUSPENDED" },
+    ]
+  }
+}
+
+mock_data "aws_organizations_organizational_units" {
+  defaults = {
+    children = [
+      { id = "ou-abcd-11111111", name = "Infrastructure", arn = "arn:aws:organizations::111111111111:ou/o-a1b2c3d4e5/ou-abcd-11111111" },
+      { id = "ou-abcd-22222222", name = "Workloads", arn = "arn:aws:organizations::111111111111:ou/o-a1b2c3d4e5/ou-abcd-22222222" },
+    ]
+  }
+}
+
+mock_resource "aws_cloudwatch_log_group" {
+  defaults = {
+    arn = "arn:aws:logs:eu-central-1:111111111111:log-group:mocked"
+  }
+}
+
+mock_resource "aws_iam_role" {
+  defaults = {
+    arn = "arn:aws:iam::111111111111:role/mocked"
+  }
+}
+
+mock_resource "aws_kms_key" {
+  defaults = {
+    arn    = "arn:aws:kms:eu-central-1:111111111111:key/00000000-0000-0000-0000-000000000000"
+    key_id = "00000000-0000-0000-0000-000000000000"
+  }
+}
+
+mock_resource "aws_organizations_organization" {
+  defaults = {
+    id                = "o-a1b2c3d4e5"
+    master_account_id = "111111111111"
+    roots             = [{ id = "r-abcd" }]
+  }
+}
+
+mock_resource "aws_ram_resource_share" {
+  defaults = {
+    arn = "arn:aws:ram:eu-central-1:111111111111:resource-share/00000000-0000-0000-0000-000000000000"
+  }
+}
+
+mock_resource "aws_sns_topic" {
+  defaults = {
+    arn = "arn:aws:sns:eu-central-1:111111111111:mocked"
+  }
+}
+
+mock_resource "aws_vpclattice_service" {
+  defaults = {
+    arn = "arn:aws:vpc-lattice:eu-central-1:111111111111:service/svc-00000000000000000"
+    id  = "svc-00000000000000000"
+  }
+}
+
+mock_resource "aws_vpclattice_service_network" {
+  defaults = {
+    arn = "arn:aws:vpc-lattice:eu-central-1:111111111111:servicenetwork/sn-00000000000000000"
+    id  = "sn-00000000000000000"
+  }
+}
+
+mock_resource "aws_organizations_organizational_unit" {
+  defaults = {
+    id  = "ou-abcd-11111111"
+    arn = "arn:aws:organizations::111111111111:ou/o-a1b2c3d4e5/ou-abcd-11111111"
+  }
+}

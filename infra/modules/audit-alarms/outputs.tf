@@ -1,0 +1,9 @@
+output "topic_arn" {
+  description = "Topic to which the alarms are sent."
+  value       = aws_sns_topic.this.arn
+}
+
+output "alarm_names" {
+  description = "Names of the alarms."
+  value       = [for alarm in aws_cloudwatch_metric_alarm.this : alarm.alarm_name]
+}

@@ -1,0 +1,48 @@
+"""Fixtures for ``infra/``: Terraform on a copy of it, and a cloud of the tests' own.
+
+All tests here carry the marker ``infra``, and one worker runs them: Terraform takes 2 GB and both
+cores. What starts Terraform's AWS provider is ``slow`` as well, so that ``make test`` stays quick.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from cloud import Cloud, running_cloud
+from deployment import Deployment, deploy
+from terraform import Terraform, prepare
+
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if HERE not in item.path.parents:
+            continue
+        item.add_marker(pytest.mark.infra)
+        item.add_marker(pytest.mark.xdist_group("infra"))
+        if {"terraform", "deployment"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.slow)
+
+
+@pytest.fixture(scope="session")
+def terraform(tmp_path_factory: pytest.TempPathFactory) -> Terraform:
+    prepared = prepare(tmp_path_factory.mktemp("terraform"))
+    if prepared is None:
+        pytest.skip("terraform is not on the PATH: nothing of infra/ is validated or applied here")
+    return prepared
+
+
+@pytest.fixture(scope="session")
+def cloud() -> Iterator[Cloud]:
+    """A moto server with the extension, empty."""
+    with running_cloud() as cloud:
+        yield cloud
+
+
+@pytest.fixture(scope="session")
+def deployment(terraform: Terraform, cloud: Cloud) -> Deployment:
+    """Every stack of the environment ``dev``, applied in its order; takes minutes."""
+    return deploy(terraform, cloud)

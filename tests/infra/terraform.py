@@ -1,0 +1,128 @@
+"""Terraform as the tests run it: on a copy of ``infra/``, with no way to a real account."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+INFRA = Path(__file__).resolve().parents[2] / "infra"
+MODULES = sorted(path.name for path in (INFRA / "modules").iterdir())
+STACKS = sorted(path.name for path in (INFRA / "stacks").iterdir())
+ENVIRONMENTS = sorted(path.name for path in (INFRA / "environments").iterdir())
+
+# Where people and images keep a mirror of providers, each one level above the mirror itself.
+_PLACES = ("/opt", "/usr/local/lib", "/usr/local/share", "/usr/share", "~", "~/.terraform.d")
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one command printed, and how it ended."""
+
+    code: int
+    output: str
+    """Standard output and error together."""
+
+
+@dataclass(frozen=True)
+class Terraform:
+    """One binary, one copy of ``infra/``, one environment."""
+
+    binary: str
+    tree: Path
+    environ: dict[str, str]
+
+    def run(self, folder: str, *arguments: str, ends: tuple[int, ...] = (0,)) -> Result:
+        """Run a command in a folder of the copy.
+
+        Raises:
+            AssertionError: it ended with a code that is not among ``ends``; carries the output.
+        """
+        done = subprocess.run(
+            [self.binary, *arguments],
+            cwd=self.tree / folder,
+            env=self.environ,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        command = f"terraform {' '.join(arguments)} in {folder}"
+        assert done.returncode in ends, f"{command} ended with {done.returncode}:\n{done.stdout}"
+        return Result(done.returncode, done.stdout)
+
+    def json(self, folder: str, *arguments: str) -> Any:
+        """What a command prints as one JSON document."""
+        done = subprocess.run(
+            [self.binary, *arguments],
+            cwd=self.tree / folder,
+            env=self.environ,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return json.loads(done.stdout)
+
+    def init(self, folder: str) -> None:
+        """Install providers and modules, leaving the backend alone."""
+        self.run(folder, "init", "-backend=false", "-input=false", "-no-color")
+
+
+def find_binary() -> str | None:
+    """Terraform on the PATH."""
+    return shutil.which("terraform")
+
+
+def find_mirror() -> Path | None:
+    """A directory that holds the AWS provider as ``<host>/hashicorp/aws/<version>/…``.
+
+    ``TF_PROVIDER_MIRROR`` names one; otherwise the usual places are looked through.
+    """
+    if named := os.environ.get("TF_PROVIDER_MIRROR"):
+        return Path(named)
+    for place in _PLACES:
+        for found in sorted(Path(place).expanduser().glob("*/*/hashicorp/aws/5.*")):
+            return found.parents[3]
+    return None
+
+
+def prepare(folder: Path) -> Terraform | None:
+    """Copy ``infra/`` into a folder and configure Terraform for it; None without Terraform.
+
+    With no mirror, ``init`` reaches the public registry as any user's would.
+    """
+    binary = find_binary()
+    if binary is None:
+        return None
+    tree = folder / "infra"
+    shutil.copytree(INFRA, tree, ignore=shutil.ignore_patterns(".terraform*", "*.tfstate*"))
+    mirror = find_mirror()
+    config = folder / "terraform.rc"
+    config.write_text("disable_checkpoint = true\n" + (_installation(mirror) if mirror else ""))
+    environ = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("AWS_", "TF_")) and name.lower() not in {"http_proxy"}
+    }
+    environ |= {
+        "TF_CLI_CONFIG_FILE": str(config),
+        "TF_IN_AUTOMATION": "1",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    }
+    return Terraform(binary, tree, environ)
+
+
+def _installation(mirror: Path) -> str:
+    return f"""
+provider_installation {{
+  filesystem_mirror {{
+    path    = "{mirror}"
+    include = ["*/*/*"]
+  }}
+}}
+"""

@@ -1,0 +1,251 @@
+"""The whole of infra/ applied, looked at from outside, disturbed, mended and removed.
+
+The tests build on one another and run in this order; each names what it needs.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from cloud import MANAGEMENT
+from deployment import ORDER, Deployment
+from plans import changed, resources
+
+pytestmark = pytest.mark.timeout(1200)
+
+# Which account each provider of a stack works in.
+ACCOUNT_OF_PROVIDER = {
+    "aws": "management",
+    "aws.log_archive": "log-archive",
+    "aws.shared_services": "shared-services",
+    "aws.analytics": "analytics",
+    "aws.team_a": "team-a",
+    "aws.team_b": "team-b",
+}
+TEAMS = ("shared-services", "analytics", "team-a", "team-b")
+
+
+@pytest.fixture(scope="module")
+def account_ids(deployment: Deployment) -> dict[str, str]:
+    return dict(deployment.outputs("organization")["account_ids"])
+
+
+def refused(call: Any, **arguments: Any) -> str:
+    """The error code with which a call fails."""
+    with pytest.raises(ClientError) as caught:
+        call(**arguments)
+    return str(caught.value.response["Error"]["Code"])
+
+
+def test_state_is_in_the_bucket_that_bootstrap_made(deployment: Deployment) -> None:
+    bucket = deployment.outputs("bootstrap")["state_bucket"]
+    s3 = deployment.cloud.client("s3")
+    keys = {item["Key"] for item in s3.list_objects_v2(Bucket=bucket)["Contents"]}
+    assert keys == {f"{stack}.tfstate" for stack in ("bootstrap", *ORDER)}
+    head = s3.head_object(Bucket=bucket, Key="network.tfstate")
+    assert head["ServerSideEncryption"] == "aws:kms"
+
+
+def test_a_held_lock_keeps_others_out(deployment: Deployment) -> None:
+    bucket = deployment.outputs("bootstrap")["state_bucket"]
+    s3 = deployment.cloud.client("s3")
+    lock = {"ID": "1", "Operation": "OperationTypeApply", "Who": "someone@else"}
+    s3.put_object(Bucket=bucket, Key="organization.tfstate.tflock", Body=json.dumps(lock))
+    try:
+        told = deployment.run("organization", "plan", "-lock-timeout=0s", ends=(1,)).output
+    finally:
+        s3.delete_object(Bucket=bucket, Key="organization.tfstate.tflock")
+    assert "Error acquiring the state lock" in told
+    assert "someone@else" in told
+
+
+@pytest.mark.parametrize("stack", ("bootstrap", *ORDER))
+def test_a_second_plan_is_empty(deployment: Deployment, stack: str) -> None:
+    assert changed(deployment.settled[stack]) == {}
+
+
+def test_the_organization_is_as_declared(
+    deployment: Deployment, account_ids: dict[str, str]
+) -> None:
+    organizations = deployment.cloud.client("organizations")
+    assert set(account_ids) == set(ACCOUNT_OF_PROVIDER.values())
+    root = organizations.list_roots()["Roots"][0]["Id"]
+    units = organizations.list_organizational_units_for_parent(ParentId=root)
+    members = {
+        unit["Name"]: {
+            account["Name"]
+            for account in organizations.list_accounts_for_parent(ParentId=unit["Id"])["Accounts"]
+        }
+        for unit in units["OrganizationalUnits"]
+    }
+    assert members == {
+        "Security": {"log-archive"},
+        "Infrastructure": {"shared-services"},
+        "Workloads": {"analytics", "team-a", "team-b"},
+    }
+    bound = organizations.list_policies_for_target(TargetId=root, Filter="SERVICE_CONTROL_POLICY")[
+        "Policies"
+    ]
+    assert {policy["Name"] for policy in bound} == {
+        "FullAWSAccess",
+        "minilab-accountability",
+        "minilab-isolated-networks",
+        "minilab-no-public-data",
+        "minilab-regions",
+    }
+
+
+@pytest.mark.parametrize("stack", ("security", "network"))
+def test_each_resource_is_in_the_account_of_its_provider(
+    deployment: Deployment, account_ids: dict[str, str], stack: str
+) -> None:
+    """By what AWS answered: the account in each ARN."""
+    seen = set()
+    for resource in resources(deployment.settled[stack]):
+        arn = resource.values.get("arn") or ""
+        account = arn.split(":")[4] if arn.count(":") >= 5 else ""
+        if account in {"", "aws"}:
+            continue
+        expected = ACCOUNT_OF_PROVIDER[resource.provider]
+        assert account == account_ids[expected], resource.address
+        seen.add(expected)
+    assert (
+        seen
+        == {
+            "security": set(ACCOUNT_OF_PROVIDER.values()),
+            "network": set(TEAMS),
+        }[stack]
+    )
+
+
+def test_each_team_finds_its_own_vpc_and_no_other(
+    deployment: Deployment, account_ids: dict[str, str]
+) -> None:
+    networks = deployment.outputs("network")["networks"]
+    for team in TEAMS:
+        ec2 = deployment.cloud.client("ec2", account_ids[team])
+        for owner in TEAMS:
+            wanted = [networks[owner]["vpc_id"]]
+            if owner == team:
+                (found,) = ec2.describe_vpcs(VpcIds=wanted)["Vpcs"]
+                assert found["OwnerId"] == account_ids[team]
+            else:
+                assert refused(ec2.describe_vpcs, VpcIds=wanted) == "InvalidVpcID.NotFound"
+
+
+def test_every_account_has_its_baseline(
+    deployment: Deployment, account_ids: dict[str, str]
+) -> None:
+    for name, account in account_ids.items():
+        client = deployment.cloud.client
+        block = client("s3control", account).get_public_access_block(AccountId=account)
+        assert set(block["PublicAccessBlockConfiguration"].values()) == {True}, name
+        ec2 = client("ec2", account)
+        assert ec2.get_ebs_encryption_by_default()["EbsEncryptionByDefault"], name
+        options = ec2.describe_vpc_block_public_access_options()["VpcBlockPublicAccessOptions"]
+        assert options["InternetGatewayBlockMode"] == "block-bidirectional", name
+        trust = client("iam", account).get_role(RoleName="minilab-terraform-apply")["Role"]
+        (statement,) = trust["AssumeRolePolicyDocument"]["Statement"]
+        if name == "management":
+            assert "Federated" in statement["Principal"]
+        else:
+            assert statement["Principal"] == {"AWS": f"arn:aws:iam::{MANAGEMENT}:root"}
+
+
+def test_the_trail_writes_to_the_locked_bucket_of_the_log_archive(
+    deployment: Deployment, account_ids: dict[str, str]
+) -> None:
+    outputs = deployment.outputs("security")
+    (trail,) = deployment.cloud.client("cloudtrail").describe_trails()["trailList"]
+    assert trail["TrailARN"] == outputs["trail_arn"]
+    assert trail["IsOrganizationTrail"] and trail["IsMultiRegionTrail"]
+    assert trail["LogFileValidationEnabled"]
+    assert trail["S3BucketName"] == outputs["audit_bucket"]
+    archive = deployment.cloud.client("s3", account_ids["log-archive"])
+    assert outputs["audit_bucket"] in {b["Name"] for b in archive.list_buckets()["Buckets"]}
+    assert outputs["audit_bucket"] not in {
+        bucket["Name"] for bucket in deployment.cloud.client("s3").list_buckets()["Buckets"]
+    }
+    lock = archive.get_object_lock_configuration(Bucket=outputs["audit_bucket"])
+    assert lock["ObjectLockConfiguration"]["ObjectLockEnabled"] == "Enabled"
+
+
+def test_only_those_who_share_the_network_see_it(
+    deployment: Deployment, account_ids: dict[str, str]
+) -> None:
+    arn = deployment.outputs("network")["service_network_arn"]
+    identifier = arn.rsplit("/", 1)[-1]
+    for name, account in account_ids.items():
+        lattice = deployment.cloud.client("vpc-lattice", account)
+        arguments = {"serviceNetworkIdentifier": identifier}
+        if name in TEAMS:
+            assert lattice.get_service_network(**arguments)["arn"] == arn
+        else:
+            code = refused(lattice.get_service_network, **arguments)
+            assert code == "ResourceNotFoundException", name
+
+
+def test_drift_is_found_and_mended(deployment: Deployment, account_ids: dict[str, str]) -> None:
+    """Three hands at once: an open port, a wider auth policy, a lifted public access block."""
+    networks = deployment.outputs("network")
+    team_a = account_ids["team-a"]
+    lattice = deployment.cloud.client("vpc-lattice", team_a)
+    service = networks["services"]["minilab-dev-ingest"]["arn"].rsplit("/", 1)[-1]
+    before = lattice.get_auth_policy(resourceIdentifier=service)["policy"]
+    anyone = {"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}
+    opened = {"Version": "2012-10-17", "Statement": [anyone]}
+    lattice.put_auth_policy(resourceIdentifier=service, policy=json.dumps(opened))
+
+    ec2 = deployment.cloud.client("ec2", account_ids["team-b"])
+    vpc = networks["networks"]["team-b"]["vpc_id"]
+    (default,) = ec2.describe_security_groups(
+        Filters=[{"Name": "vpc-id", "Values": [vpc]}, {"Name": "group-name", "Values": ["default"]}]
+    )["SecurityGroups"]
+    ec2.authorize_security_group_ingress(
+        GroupId=default["GroupId"], IpProtocol="tcp", FromPort=22, ToPort=22, CidrIp="0.0.0.0/0"
+    )
+
+    s3control = deployment.cloud.client("s3control", team_a)
+    s3control.delete_public_access_block(AccountId=team_a)
+
+    assert changed(deployment.plan("network")) == {
+        'module.team_a.module.service["minilab-dev-ingest"].aws_vpclattice_auth_policy.this': (
+            "update",
+        ),
+        "module.team_b.module.vpc.aws_default_security_group.this": ("update",),
+    }
+    assert changed(deployment.plan("security")) == {
+        "module.baseline_team_a.aws_s3_account_public_access_block.this": ("create",),
+    }
+
+    deployment.apply("network")
+    deployment.apply("security")
+
+    assert changed(deployment.plan("network")) == changed(deployment.plan("security")) == {}
+    after = lattice.get_auth_policy(resourceIdentifier=service)["policy"]
+    assert json.loads(after) == json.loads(before)
+    (default,) = ec2.describe_security_groups(GroupIds=[default["GroupId"]])["SecurityGroups"]
+    assert default["IpPermissions"] == []
+    block = s3control.get_public_access_block(AccountId=team_a)
+    assert set(block["PublicAccessBlockConfiguration"].values()) == {True}
+
+
+@pytest.mark.parametrize("stack", reversed(ORDER))
+def test_a_stack_is_destroyed_to_the_last_resource(deployment: Deployment, stack: str) -> None:
+    deployment.run(stack, "destroy", "-auto-approve")
+    assert deployment.terraform.run(f"stacks/{stack}", "state", "list").output == ""
+
+
+def test_nothing_is_left_behind(deployment: Deployment) -> None:
+    """By AWS's word. Bootstrap stays: it holds the state."""
+    client = deployment.cloud.client
+    assert refused(client("organizations").describe_organization) == (
+        "AWSOrganizationsNotInUseException"
+    )
+    assert client("cloudtrail").describe_trails()["trailList"] == []
+    assert client("cloudwatch").describe_alarms()["MetricAlarms"] == []
+    buckets = {bucket["Name"] for bucket in client("s3").list_buckets()["Buckets"]}
+    assert buckets == {deployment.outputs("bootstrap")["state_bucket"]}

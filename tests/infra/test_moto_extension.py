@@ -1,0 +1,310 @@
+"""The contract of every stub: botocore's model of the service, for request and response alike.
+
+botocore refuses a request that does not fit its model before it is sent. The response is looked at
+as it came over the wire, before botocore reads from it what it knows and drops the rest.
+"""
+
+from __future__ import annotations
+
+import json
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+import botocore.session
+import pytest
+from botocore.exceptions import ClientError
+from botocore.model import ListShape, MapShape, Shape, StructureShape
+from cloud import REGION, Cloud
+
+
+def mismatches(value: Any, shape: Shape, at: str = "") -> Iterator[str]:
+    """Where a JSON value differs from its model: unknown, missing, or of another type."""
+    match shape:
+        case StructureShape():
+            if not isinstance(value, dict):
+                yield f"{at} is no structure: {value!r}"
+                return
+            members, required = {}, set()
+            for name, member in shape.members.items():
+                if member.serialization.get("location") is None:  # else it is in a path or header
+                    wire_name = member.serialization.get("name", name)
+                    members[wire_name] = member
+                    if name in shape.required_members:
+                        required.add(wire_name)
+            yield from (f"{at}.{name} is not in the model" for name in value.keys() - members)
+            yield from (f"{at}.{name} is missing" for name in required - value.keys())
+            for name in value.keys() & members:
+                yield from mismatches(value[name], members[name], f"{at}.{name}")
+        case ListShape():
+            if not isinstance(value, list):
+                yield f"{at} is no list: {value!r}"
+                return
+            for index, item in enumerate(value):
+                yield from mismatches(item, shape.member, f"{at}[{index}]")
+        case MapShape():
+            for key, item in value.items():
+                yield from mismatches(item, shape.value, f"{at}.{key}")
+        case _:
+            kinds: dict[str, Any] = {
+                "string": str,
+                "boolean": bool,
+                "integer": int,
+                "long": int,
+                "timestamp": (str, int, float),
+            }
+            if not isinstance(value, kinds[shape.type_name]):
+                yield f"{at} is no {shape.type_name}: {value!r}"
+            elif shape.type_name == "timestamp" and isinstance(value, str):
+                datetime.fromisoformat(value)
+            elif (allowed := getattr(shape, "enum", None)) and value not in allowed:
+                yield f"{at} is {value!r}, none of {allowed}"
+
+
+def xml_mismatches(element: ET.Element, shape: Shape, at: str = "") -> Iterator[str]:
+    """The same for the XML of EC2: names only, since XML has no types."""
+    if isinstance(shape, StructureShape):
+        members = {
+            member.serialization.get("name", name): member for name, member in shape.members.items()
+        }
+        for child in element:
+            name = child.tag.split("}")[-1]
+            if name not in members:
+                if name != "requestId":
+                    yield f"{at}.{name} is not in the model"
+                continue
+            yield from xml_mismatches(child, members[name], f"{at}.{name}")
+    elif isinstance(shape, ListShape):
+        for item in element:
+            yield from xml_mismatches(item, shape.member, f"{at}[]")
+    elif list(element):
+        yield f"{at} is no {shape.type_name}"
+
+
+class Wire:
+    """Watches clients, and keeps what their answers had wrong."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self.cloud = cloud
+        self.stubbed = {(stub["service"], stub["action"]) for stub in cloud.stubs}
+        self.called: set[tuple[str, str]] = set()
+        self.wrong: list[str] = []
+
+    def client(self, service: str, account: str | None = None) -> Any:
+        client = self.cloud.client(service, *([account] if account else []))
+        client.meta.events.register("before-parse.*", self.look)
+        return client
+
+    def look(self, operation_model: Any, response_dict: dict[str, Any], **_: Any) -> None:
+        if response_dict["status_code"] >= 300:
+            return
+        service, action = operation_model.service_model.service_name, operation_model.name
+        self.called.add((service, action))
+        shape, body = operation_model.output_shape, response_dict["body"]
+        at = f"{service}.{action}"
+        if (service, action) not in self.stubbed or shape is None or service == "s3":
+            return
+        if service == "ec2":
+            self.wrong += xml_mismatches(ET.fromstring(body), shape, at)
+        else:
+            self.wrong += mismatches(json.loads(body or "{}"), shape, at)
+
+
+@pytest.fixture
+def wire(cloud: Cloud) -> Wire:
+    return Wire(cloud)
+
+
+def two_accounts(wire: Wire) -> tuple[str, str, str]:
+    """An organization with an owner and a team in a unit of it: their ids, and the unit's ARN."""
+    organizations = wire.client("organizations")
+    organizations.create_organization(FeatureSet="ALL")
+    root = organizations.list_roots()["Roots"][0]["Id"]
+    unit = organizations.create_organizational_unit(ParentId=root, Name="Workloads")
+    unit = unit["OrganizationalUnit"]
+    ids = []
+    for name in ("owner", "team"):
+        status = organizations.create_account(AccountName=name, Email=f"{name}@example.com")
+        ids.append(status["CreateAccountStatus"]["AccountId"])
+        organizations.move_account(
+            AccountId=ids[-1], SourceParentId=root, DestinationParentId=unit["Id"]
+        )
+    return ids[0], ids[1], unit["Arn"]
+
+
+def remove(wire: Wire, *accounts: str) -> None:
+    organizations = wire.client("organizations")
+    for account in accounts:
+        organizations.remove_account_from_organization(AccountId=account)
+    root = organizations.list_roots()["Roots"][0]["Id"]
+    for unit in organizations.list_organizational_units_for_parent(ParentId=root)[
+        "OrganizationalUnits"
+    ]:
+        organizations.delete_organizational_unit(OrganizationalUnitId=unit["Id"])
+    organizations.delete_organization()
+
+
+def code_of(caught: pytest.ExceptionInfo[ClientError]) -> str:
+    return str(caught.value.response["Error"]["Code"])
+
+
+def test_a_life_of_everything_that_is_stubbed(wire: Wire) -> None:
+    """Each thing is made, read, shared, used from the other account, and removed."""
+    owner, team, unit = two_accounts(wire)
+    wire.client("ram").enable_sharing_with_aws_organization()
+    role = wire.client("iam").get_role(RoleName="AWSServiceRoleForResourceAccessManager")["Role"]
+    assert "ram.amazonaws.com" in str(role["AssumeRolePolicyDocument"])
+
+    theirs = wire.client("vpc-lattice", owner)
+    ours = wire.client("vpc-lattice", team)
+    network = theirs.create_service_network(name="shared", authType="AWS_IAM")
+    found = {"serviceNetworkIdentifier": network["id"]}
+    assert theirs.get_service_network(**found)["arn"] == network["arn"]
+    with pytest.raises(ClientError) as caught:
+        ours.get_service_network(**found)
+    assert code_of(caught) == "ResourceNotFoundException"
+
+    sharing = wire.client("ram", owner)
+    share = sharing.create_resource_share(
+        name="share", allowExternalPrincipals=False, tags=[{"key": "Owner", "value": "platform"}]
+    )["resourceShare"]
+    arn = {"resourceShareArn": share["resourceShareArn"]}
+    assert sharing.list_resource_share_permissions(**arn)["permissions"] == []
+    sharing.associate_resource_share(**arn, resourceArns=[network["arn"]])
+    sharing.associate_resource_share(**arn, principals=[unit])
+    (told,) = sharing.get_resource_shares(resourceOwner="SELF")["resourceShares"]
+    assert told["tags"] == [{"key": "Owner", "value": "platform"}]
+    assert ours.get_service_network(**found)["arn"] == network["arn"]
+
+    vpc = wire.client("ec2", team).create_vpc(CidrBlock="10.0.0.0/20")["Vpc"]["VpcId"]
+    joined = ours.create_service_network_vpc_association(**found, vpcIdentifier=vpc)
+    joined_id = {"serviceNetworkVpcAssociationIdentifier": joined["id"]}
+    assert (
+        ours.get_service_network_vpc_association(**joined_id)["serviceNetworkId"] == (network["id"])
+    )
+
+    service = ours.create_service(name="service", authType="AWS_IAM")
+    of_service = {"serviceIdentifier": service["id"]}
+    offered = ours.create_service_network_service_association(**found, **of_service)
+    group = ours.create_target_group(name="group", type="LAMBDA")
+    listener = ours.create_listener(
+        **of_service,
+        name="https",
+        protocol="HTTPS",
+        defaultAction={"fixedResponse": {"statusCode": 404}},
+    )
+    of_listener = {**of_service, "listenerIdentifier": listener["id"]}
+    match = {"httpMatch": {"method": "GET", "pathMatch": {"match": {"prefix": "/v1"}}}}
+    action = {"forward": {"targetGroups": [{"targetGroupIdentifier": group["id"], "weight": 100}]}}
+    rule = ours.create_rule(**of_listener, name="versions", priority=10, match=match, action=action)
+    of_rule = {**of_listener, "ruleIdentifier": rule["id"]}
+    read = ours.get_rule(**of_rule)
+    assert (read["match"], read["action"], read["priority"]) == (match, action, 10)
+
+    ours.delete_rule(**of_rule)
+    with pytest.raises(ClientError) as caught:
+        ours.get_rule(**of_rule)
+    assert code_of(caught) == "ResourceNotFoundException"
+    ours.delete_listener(**of_listener)
+    ours.delete_target_group(targetGroupIdentifier=group["id"])
+    ours.delete_service_network_service_association(
+        serviceNetworkServiceAssociationIdentifier=offered["id"]
+    )
+    ours.delete_service(**of_service)
+    ours.delete_service_network_vpc_association(**joined_id)
+    with pytest.raises(ClientError) as caught:
+        ours.get_service_network_vpc_association(**joined_id)
+    assert code_of(caught) == "ResourceNotFoundException"
+
+    sharing.disassociate_resource_share(**arn, principals=[unit])
+    with pytest.raises(ClientError):
+        ours.get_service_network(**found)
+    theirs.delete_service_network(**found)
+    with pytest.raises(ClientError):
+        theirs.get_service_network(**found)
+
+    describe_ec2(wire, team, vpc)
+    keep_objects(wire)
+    remove_a_trail(wire)
+    remove(wire, owner, team)
+    assert wire.wrong == []
+    assert wire.called >= wire.stubbed, "a stub that no contract test calls"
+
+
+def describe_ec2(wire: Wire, team: str, vpc: str) -> None:
+    ec2 = wire.client("ec2", team)
+    options = ec2.describe_vpc_block_public_access_options()["VpcBlockPublicAccessOptions"]
+    assert options["InternetGatewayBlockMode"] == "off"
+    ec2.modify_vpc_block_public_access_options(InternetGatewayBlockMode="block-bidirectional")
+    options = ec2.describe_vpc_block_public_access_options()["VpcBlockPublicAccessOptions"]
+    assert options["InternetGatewayBlockMode"] == "block-bidirectional"
+    assert options["AwsRegion"] == REGION
+
+    group = ec2.create_security_group(GroupName="g", Description="d", VpcId=vpc)["GroupId"]
+    lists = ec2.describe_managed_prefix_lists()["PrefixLists"]
+    permission = {"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443}
+    by_list = {"PrefixListId": lists[0]["PrefixListId"], "Description": "to a list"}
+    by_group = {"GroupId": group, "Description": "to a group"}
+    ec2.authorize_security_group_egress(
+        GroupId=group, IpPermissions=[{**permission, "PrefixListIds": [by_list]}]
+    )
+    ec2.authorize_security_group_egress(
+        GroupId=group, IpPermissions=[{**permission, "UserIdGroupPairs": [by_group]}]
+    )
+    rules = ec2.describe_security_group_rules(Filters=[{"Name": "group-id", "Values": [group]}])
+    described = {rule.get("Description") for rule in rules["SecurityGroupRules"]}
+    assert {"to a list", "to a group"} <= described
+
+
+def keep_objects(wire: Wire) -> None:
+    s3 = wire.client("s3")
+    s3.create_bucket(Bucket="kept", CreateBucketConfiguration={"LocationConstraint": REGION})
+    everything = {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "*"}
+    plain_http = {**everything, "Condition": {"Bool": {"aws:SecureTransport": "false"}}}
+    put_policy(s3, plain_http)
+    s3.put_object(Bucket="kept", Key="key", Body=b"body")
+    s3.head_object(Bucket="kept", Key="key")
+    assert s3.get_object(Bucket="kept", Key="key")["Body"].read() == b"body"
+    put_policy(s3, everything)
+    with pytest.raises(ClientError) as caught:
+        s3.get_object(Bucket="kept", Key="key")
+    assert code_of(caught) in {"403", "AccessDenied"}
+    s3.delete_bucket_policy(Bucket="kept")
+    s3.delete_object(Bucket="kept", Key="key")
+    s3.delete_bucket(Bucket="kept")
+
+
+def remove_a_trail(wire: Wire) -> None:
+    s3, cloudtrail = wire.client("s3"), wire.client("cloudtrail")
+    s3.create_bucket(Bucket="trail", CreateBucketConfiguration={"LocationConstraint": REGION})
+    trail = cloudtrail.create_trail(Name="trail", S3BucketName="trail")
+    cloudtrail.delete_trail(Name=trail["TrailARN"])
+    assert cloudtrail.describe_trails()["trailList"] == []
+    s3.delete_bucket(Bucket="trail")
+
+
+def put_policy(s3: Any, statement: dict[str, Any]) -> None:
+    policy = {"Version": "2012-10-17", "Statement": [statement]}
+    s3.put_bucket_policy(Bucket="kept", Policy=json.dumps(policy))
+
+
+def test_the_contract_finds_what_does_not_fit() -> None:
+    """An answer with an unknown name, a wrong type or value, or a missing member is told."""
+    model = botocore.session.get_session().get_service_model("vpc-lattice")
+    shape = model.operation_model("DeleteTargetGroup").output_shape
+    assert shape is not None
+    good = {"id": "tg-1", "arn": "arn", "status": "DELETE_IN_PROGRESS"}
+    assert list(mismatches(good, shape)) == []
+    assert len(list(mismatches({**good, "Arn": "arn"}, shape))) == 1
+    assert len(list(mismatches({**good, "id": 1}, shape))) == 1
+    assert len(list(mismatches({**good, "status": "GONE"}, shape))) == 1
+    rule = model.operation_model("CreateListener").input_shape
+    given = {"name": "https", "protocol": "HTTPS"}
+    assert list(mismatches(given, rule)) == [".defaultAction is missing"]
+
+
+def test_an_action_that_nobody_answers_is_told_at_once(cloud: Cloud) -> None:
+    with pytest.raises(ClientError) as caught:
+        cloud.client("vpc-lattice").list_targets(targetGroupIdentifier="tg-00000000000000000")
+    assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 501

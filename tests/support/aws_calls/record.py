@@ -1,0 +1,146 @@
+"""The recorder: told by botocore of each call, it appends what is new to a file of the process.
+
+Only the standard library is imported here: it runs in every process that is watched, before the
+program does, and costs it nothing until botocore is imported.
+"""
+
+from __future__ import annotations
+
+import atexit
+import importlib.util
+import json
+import os
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+from types import FrameType, ModuleType
+from typing import Any
+
+from tests.support.aws_calls.kafka import watch_kafka
+from tests.support.aws_calls.parts import PROJECT, part_of_modules
+from tests.support.aws_calls.resources import touched
+
+_FLUSH_SECONDS = 1.0
+
+Key = tuple[str, str, str, str, str, str, str]
+"""part, caller, service, operation, resource, deployment, database prefix"""
+
+
+class Recorder:
+    """Counts calls in memory; what was not seen before is written at once, counts now and then.
+
+    So a process that is killed loses at most the counts of its last second, and no fact.
+    """
+
+    def __init__(self, folder: Path, part: str | None) -> None:
+        """``part`` of the platform that this process is; None where its modules tell it."""
+        self._folder = folder
+        self._part = part
+        self._start()
+        atexit.register(self._flush)
+        os.register_at_fork(after_in_child=self._start)
+
+    def _start(self) -> None:
+        self._lock = threading.Lock()
+        self._counts: Counter[Key] = Counter()
+        self._seen: set[Key] = set()
+        self._flushed = 0.0
+        self._file = self._folder / f"{os.getpid()}-{time.time_ns()}.jsonl"
+
+    def on_call(self, params: Mapping[str, Any], model: Any, **_: Any) -> None:
+        """For botocore's event ``before-parameter-build``, which comes once per API call."""
+        service = model.service_model.service_name
+        self.add(service, touched(service, model.name, params))
+
+    def add(self, service: str, touches: Sequence[tuple[str, str]]) -> None:
+        """Count one call: the operations that it stands for, each with what it is done to."""
+        part, caller = self._who()
+        environ = os.environ
+        env = environ.get("MINILAB_ENV") or "dev"
+        prefix = environ.get("MINILAB_DATABASE_PREFIX") or "minilab"
+        with self._lock:
+            fresh = False
+            for operation, resource in touches:
+                key = (part, caller, service, operation, resource, env, prefix)
+                self._counts[key] += 1
+                if key not in self._seen:
+                    self._seen.add(key)
+                    fresh = True
+            if fresh or time.monotonic() - self._flushed > _FLUSH_SECONDS:
+                self._write()
+
+    def _who(self) -> tuple[str, str]:
+        modules = list(_project_modules(sys._getframe(2)))
+        part = self._part if self._part is not None else part_of_modules(modules)
+        return part, modules[0] if modules else ""
+
+    def _flush(self) -> None:
+        with self._lock:
+            self._write()
+
+    def _write(self) -> None:
+        self._flushed = time.monotonic()
+        lines = [json.dumps([*key, n]) for key, n in self._counts.items()]
+        self._counts.clear()
+        if lines:
+            with self._file.open("a") as file:
+                file.write("".join(f"{line}\n" for line in lines))
+
+
+def _project_modules(frame: FrameType | None) -> Iterator[str]:
+    """Modules of the project on the stack, from the caller outwards."""
+    while frame is not None:
+        name = frame.f_globals.get("__name__", "")
+        if name.partition(".")[0] in PROJECT:
+            yield name
+        frame = frame.f_back
+
+
+class _OnImport(MetaPathFinder):
+    """Does something with a module when it has been imported, once."""
+
+    def __init__(self, name: str, then: Callable[[ModuleType], None]) -> None:
+        self._name = name
+        self._then = then
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if name != self._name:
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec(name)
+        if spec is not None and spec.loader is not None:
+            execute = spec.loader.exec_module
+
+            def exec_module(module: ModuleType) -> None:
+                execute(module)
+                self._then(module)
+
+            spec.loader.exec_module = exec_module  # type: ignore[method-assign]
+        return spec
+
+
+def when_imported(name: str, then: Callable[[ModuleType], None]) -> None:
+    if name in sys.modules:
+        then(sys.modules[name])
+    else:
+        sys.meta_path.insert(0, _OnImport(name, then))
+
+
+def start_recording(folder: Path, part: str | None) -> Recorder:
+    """Record this process and its forks from now on, in files of their own in ``folder``."""
+    recorder = Recorder(folder, part)
+
+    def watch_botocore(handlers: ModuleType) -> None:
+        # Every session that is made from now on registers these.
+        handlers.BUILTIN_HANDLERS.append(("before-parameter-build", recorder.on_call))
+
+    when_imported("botocore.handlers", watch_botocore)
+    when_imported("confluent_kafka", lambda module: watch_kafka(module, recorder.add))
+    return recorder
