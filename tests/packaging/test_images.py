@@ -233,7 +233,7 @@ def test_the_code_location_loads_from_where_the_image_has_it(tmp_path: Path) -> 
             for source in sources:
                 path = tmp_path / target.removeprefix("/app/")
                 if (ROOT / source).is_dir():
-                    shutil.copytree(ROOT / source, path)
+                    shutil.copytree(ROOT / source, path, ignore=_IGNORED)
                 else:
                     shutil.copy(ROOT / source, path)
         elif name == "ENV":
@@ -254,6 +254,7 @@ def test_the_code_location_loads_from_where_the_image_has_it(tmp_path: Path) -> 
     assert int(assets) > 10
 
 
+_IGNORED = shutil.ignore_patterns("__pycache__", "target", "logs")  # as .dockerignore does
 _LOAD = """
 import minilab_dagster.definitions as code
 print(code.__file__, len(code.defs().get_repository_def().assets_defs_by_key))
