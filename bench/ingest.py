@@ -122,15 +122,15 @@ def laptop() -> Iterator[Path]:
             local_stack.stop(home)
 
 
-def new_tenant() -> tuple[str, str]:
-    """Name and API key of a tenant that may send anything, as fast as it can."""
+def new_tenant(events_per_second: int = UNLIMITED) -> tuple[str, str]:
+    """Name and API key of a tenant that may send to every stream."""
     from minilab.settings import Settings
     from minilab.tenants import Tenant, Tenants
     from minilab.tenants.keys import new_key
 
     name, created = f"bench-{secrets.token_hex(4)}", "2026-11-26T12:00:00Z"
     text, key = new_key(name, created)
-    tenant = Tenant(name, "enterprise", "eu", "active", ("*",), UNLIMITED, created)
+    tenant = Tenant(name, "enterprise", "eu", "active", ("*",), events_per_second, created)
     Tenants(Settings.from_env()).create(tenant, key)
     return name, text
 
@@ -157,9 +157,15 @@ def _event(stream: str) -> bytes:
         "billing": (
             "billing.invoice_paid.v1",
             {
-                "invoice_id": "in_" + "0" * 300,
+                "invoice_id": "in_12345",
                 "subscription_id": "sub_12345",
-                "amount": {"value": "49.00", "currency": "EUR"},
+                "amount_cents": 4900,
+                "tax_cents": 931,
+                "currency": "EUR",
+                "period_start": "2026-10-01",
+                "period_end": "2026-10-31",
+                "paid_at": "2026-11-01T08:00:00Z",
+                "note": "paid in time; " * 12,
             },
         ),
     }[stream]
