@@ -65,6 +65,7 @@ class Line:
 def bill(counted: Mapping[str, Any], tariff: Tariff) -> list[Line]:
     """The lines for a million events that go the way that was counted."""
     events, parts = counted["events"], counted["parts"]
+    hours = tariff.assumed["hours_a_month"]
     factor = MILLION / events
     landings = MILLION / tariff.assumed["events_a_landing"]
 
@@ -92,7 +93,14 @@ def bill(counted: Mapping[str, Any], tariff: Tariff) -> list[Line]:
         Line("Processor: Lambda", _function(parts["processor"], factor, tariff)),
         Line("Processor: DynamoDB", of("processor", "dynamodb_writes", "dynamodb_reads")),
         Line("The stream's queue (SQS)", {"sqs_standard": to_stream + from_stream}),
-        Line("The stream's topic (Kafka)", {"kafka_gb_in": written, "kafka_gb_out": read}),
+        Line(
+            "The stream's topic (Kafka)",
+            {
+                "kafka_gb_in": written,
+                "kafka_gb_out": read,
+                "kafka_gb_months": written * tariff.assumed["kafka_days"] * 24 / hours,
+            },
+        ),
         Line(
             "Landing: S3, Glue, DynamoDB",
             of_landing("s3_puts", "s3_gets", "glue_requests", "dynamodb_writes", "dynamodb_reads"),
@@ -159,6 +167,7 @@ def tables(counts: Mapping[str, Any], document: Mapping[str, Any]) -> str:
     blocks = [
         f"Prices of {tariff.region}, read on {tariff.read_on}; counted on {counts['counted_on']}"
         f" (load {counts['load_average']}) with `python bench/cost.py --measure --write-docs`.",
+        f"**About the prices**: {document['how']}",
         "### US dollars for a million events",
         _table(
             ["", *map(_title, ways)],
@@ -169,6 +178,11 @@ def tables(counts: Mapping[str, Any], document: Mapping[str, Any]) -> str:
                 ),
                 ["**together**", *(f"**{_money(_sum(some, tariff))}**" for some in bills)],
             ],
+        ),
+        "\n\n".join(
+            _pie(_title(way), lines, tariff)
+            for way, lines in zip(ways, bills, strict=True)
+            if way["stream"] == "product" and way["messages_an_invocation"] > 1
         ),
         "### What is counted in a million events",
         _amounts(ways, bills, tariff),
@@ -190,14 +204,16 @@ def tables(counts: Mapping[str, Any], document: Mapping[str, Any]) -> str:
                 ]
                 for entry in document["prices"].values()
             ],
+            "rll",
         ),
         "### Assumed, because it cannot be counted here",
         _table(
-            ["", "", "because"],
+            ["", "taken as", "because"],
             [
                 [name.replace("_", " "), f"{entry['value']:,}", entry["why"]]
                 for name, entry in document["assumptions"].items()
             ],
+            "lrl",
         ),
     ]
     return "\n\n".join(blocks)
@@ -214,7 +230,15 @@ def _sum(lines: Sequence[Line], tariff: Tariff) -> float:
 
 
 def _money(usd: float) -> str:
-    return f"{usd:,.2f}" if usd >= 0.005 or usd == 0 else f"{usd:.4f}"
+    """Cents, and what is less as such."""
+    return f"{usd:,.2f}" if usd >= 0.005 or usd == 0 else "< 0.01"
+
+
+def _pie(title: str, lines: Sequence[Line], tariff: Tariff) -> str:
+    """Lines of a cent and more; the others are no more than a hair in a picture."""
+    shares = [f'    "{line.what}" : {line.usd(tariff):.2f}' for line in lines]
+    seen = [share for share in shares if not share.endswith(" 0.00")]
+    return "\n".join(["```mermaid", f"pie showData title {title}: US dollars", *seen, "```"])
 
 
 def _amounts(ways: Sequence[Any], bills: Sequence[Sequence[Line]], tariff: Tariff) -> str:
@@ -226,45 +250,40 @@ def _amounts(ways: Sequence[Any], bills: Sequence[Sequence[Line]], tariff: Tarif
                 total[unit] += amount
         totals.append(total)
     units = [unit for unit in tariff.prices if any(total.get(unit) for total in totals)]
-    rows = [
-        [
-            _UNITS[unit],
-            *(
-                f"{t.get(unit, 0):,.{2 if 'gb' in unit and 'seconds' not in unit else 0}f}"
-                for t in totals
-            ),
-        ]
-        for unit in units
-    ]
-    for part, name in (("api", "API"), ("processor", "processor")):
+    rows: list[list[str]] = []
+    for unit in units:
+        name, decimals = _UNITS[unit]
+        rows.append([name, *(f"{total.get(unit, 0):,.{decimals}f}" for total in totals)])
+    for part, function in (("api", "API"), ("processor", "processor")):
         rows.append(
-            [f"{name}: own CPU an invocation, ms, as measured"]
+            [f"{function}: own CPU an invocation, ms, as measured"]
             + [
                 f"{way['parts'][part]['lambda_cpu_ms'] / way['parts'][part]['lambda_requests']:.1f}"
                 for way in ways
             ]
         )
         rows.append(
-            [f"{name}: an invocation, ms, as billed (assumed)"]
+            [f"{function}: an invocation, ms, as billed (assumed)"]
             + [f"{milliseconds(way['parts'][part], tariff):.0f}" for way in ways]
         )
     return _table(["", *map(_title, ways)], rows)
 
 
 _UNITS = {
-    "http_api_requests": "API Gateway: requests",
-    "lambda_requests": "Lambda: invocations",
-    "lambda_gb_seconds": "Lambda: GB-seconds",
-    "sqs_fifo": "SQS FIFO: requests of 64 KB",
-    "sqs_standard": "SQS standard: requests of 64 KB",
-    "dynamodb_writes": "DynamoDB: write request units",
-    "dynamodb_reads": "DynamoDB: read request units",
-    "kafka_gb_in": "Kafka: GB written",
-    "kafka_gb_out": "Kafka: GB read",
-    "s3_puts": "S3: PUT",
-    "s3_gets": "S3: GET",
-    "glue_requests": "Glue: requests",
-    "log_gb": "CloudWatch Logs: GB",
+    "http_api_requests": ("API Gateway: requests", 0),
+    "lambda_requests": ("Lambda: invocations", 0),
+    "lambda_gb_seconds": ("Lambda: GB-seconds", 0),
+    "sqs_fifo": ("SQS FIFO: requests of 64 KB", 0),
+    "sqs_standard": ("SQS standard: requests of 64 KB", 0),
+    "dynamodb_writes": ("DynamoDB: write request units", 0),
+    "dynamodb_reads": ("DynamoDB: read request units", 0),
+    "kafka_gb_in": ("Kafka: GB written", 2),
+    "kafka_gb_out": ("Kafka: GB read", 2),
+    "kafka_gb_months": ("Kafka: GB kept, months", 2),
+    "s3_puts": ("S3: PUT", 0),
+    "s3_gets": ("S3: GET", 0),
+    "glue_requests": ("Glue: requests", 0),
+    "log_gb": ("CloudWatch Logs: GB", 2),
 }
 
 
@@ -292,11 +311,10 @@ def _calls(ways: Sequence[Mapping[str, Any]]) -> str:
     return _table(["", *map(_title, ways)], rows)
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    marks = ["---"] + ["---:"] * (len(head) - 1) if len(head) != 3 else ["---:", "---:", "---"]
-    if head[0] == "US dollars":
-        marks = ["---:", "---", "---"]
-    lines = [head, marks, *rows]
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]], numbers: str = "") -> str:
+    """``numbers``: of each column r or l, to which side it goes; none: all but the first right."""
+    sides = numbers or "l" + "r" * (len(head) - 1)
+    lines = [head, ["---:" if side == "r" else "---" for side in sides], *rows]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
