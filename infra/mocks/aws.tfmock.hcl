@@ -110,3 +110,30 @@ mock_resource "aws_organizations_organizational_unit" {
     arn = "arn:aws:organizations::111111111111:ou/o-a1b2c3d4e5/ou-abcd-11111111"
   }
 }
+
+mock_resource "aws_apigatewayv2_api" {
+  defaults = {
+    execution_arn = "arn:aws:execute-api:eu-central-1:111111111111:a1b2c3d4e5"
+    api_endpoint  = "https://a1b2c3d4e5.execute-api.eu-central-1.amazonaws.com"
+  }
+}
+
+mock_resource "aws_dynamodb_table" {
+  defaults = {
+    arn = "arn:aws:dynamodb:eu-central-1:111111111111:table/mocked"
+  }
+}
+
+mock_resource "aws_lambda_function" {
+  defaults = {
+    arn        = "arn:aws:lambda:eu-central-1:111111111111:function:mocked"
+    invoke_arn = "arn:aws:apigateway:eu-central-1:lambda:path/2015-03-31/functions/arn:aws:lambda:eu-central-1:111111111111:function:mocked/invocations"
+  }
+}
+
+mock_resource "aws_sqs_queue" {
+  defaults = {
+    arn = "arn:aws:sqs:eu-central-1:111111111111:mocked"
+    url = "https://sqs.eu-central-1.amazonaws.com/111111111111/mocked"
+  }
+}
