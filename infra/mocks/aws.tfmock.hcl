@@ -137,3 +137,9 @@ mock_resource "aws_sqs_queue" {
     url = "https://sqs.eu-central-1.amazonaws.com/111111111111/mocked"
   }
 }
+
+mock_data "aws_subnets" {
+  defaults = {
+    ids = ["subnet-11111111111111111", "subnet-22222222222222222", "subnet-33333333333333333"]
+  }
+}

@@ -1,0 +1,1 @@
+maximum_concurrency = 5

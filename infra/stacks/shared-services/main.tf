@@ -1,0 +1,119 @@
+# The lake and the streams' buses: what the platform is one of. Runs in the management account and
+# reaches shared-services.
+
+data "aws_partition" "current" {}
+
+module "accounts" {
+  source = "../../modules/organization-accounts"
+
+  required = ["shared-services", "team-a", "team-b"]
+}
+
+locals {
+  name        = "minilab-${var.environment}"
+  partition   = data.aws_partition.current.partition
+  account_ids = module.accounts.ids
+  role_arns   = { for name, id in local.account_ids : name => "arn:${local.partition}:iam::${id}:role/${var.role_name}" }
+
+  # The same files that the code reads.
+  streams = yamldecode(file("${path.module}/../../../contracts/streams.yaml")).streams
+  tables  = { for name, table in jsondecode(file("${path.module}/../../../minilab/dynamodb_tables.json")) : name => table if table.home == "shared" }
+
+  lake_bucket    = "${local.name}-lake-${local.account_ids["shared-services"]}"
+  results_bucket = "${local.name}-athena-results-${local.account_ids["shared-services"]}"
+
+  # Who else works here, by its role's name.
+  ingest    = { account_id = local.account_ids["team-a"], roles = ["${local.name}-ingest"] }
+  processor = { account_id = local.account_ids["team-b"], roles = ["${local.name}-processor"] }
+}
+
+# --- the lake ------------------------------------------------------------------------------------
+
+module "lake_key" {
+  source = "../../modules/kms-key"
+
+  name        = "${local.name}-lake"
+  description = "The lake and Athena's results."
+
+  # Both only ever put payloads that no message carries.
+  grants = {
+    Ingest    = merge(local.ingest, { actions = ["kms:GenerateDataKey"] })
+    Processor = merge(local.processor, { actions = ["kms:GenerateDataKey"] })
+  }
+
+  providers = { aws = aws.shared_services }
+}
+
+module "lake" {
+  source = "../../modules/private-bucket"
+
+  name        = local.lake_bucket
+  kms_key_arn = module.lake_key.arn
+
+  # minilab.lake.layout.CLAIMS_DAYS
+  expire_prefixes = { "claims/" = 35 }
+  # Files get their name once and Iceberg keeps its own snapshots: old versions only help against mistakes.
+  noncurrent_days = 7
+
+  extra_statements = jsonencode([
+    for name, caller in { Ingest = local.ingest, Processor = local.processor } : {
+      Sid                        = "${name}Claims"
+      Effect                     = "Allow"
+      Principal                  = { AWS = "arn:${local.partition}:iam::${caller.account_id}:root" }
+      Action                     = "s3:PutObject"
+      Resource                   = "arn:${local.partition}:s3:::${local.lake_bucket}/claims/*"
+      Condition                  = { ArnEquals = { "aws:PrincipalArn" = [for role in caller.roles : "arn:${local.partition}:iam::${caller.account_id}:role/${role}"] } }
+    }
+  ])
+
+  providers = { aws = aws.shared_services }
+}
+
+module "results" {
+  source = "../../modules/private-bucket"
+
+  name              = local.results_bucket
+  kms_key_arn       = module.lake_key.arn
+  expire_after_days = 14
+  noncurrent_days   = 1
+
+  providers = { aws = aws.shared_services }
+}
+
+# --- buses and ledger ----------------------------------------------------------------------------
+
+module "bus_key" {
+  source = "../../modules/kms-key"
+
+  name        = "${local.name}-buses"
+  description = "The streams' queues and the ledger."
+  grants      = { Processor = merge(local.processor, { actions = ["kms:Decrypt", "kms:GenerateDataKey"] }) }
+
+  providers = { aws = aws.shared_services }
+}
+
+module "stream_queue" {
+  source   = "../../modules/message-queue"
+  for_each = { for name, stream in local.streams : name => stream if stream.bus == "sqs" }
+
+  name             = "${local.name}-${each.key}"
+  dead_letter_name = "${local.name}-${each.key}-dlq"
+  kms_key_arn      = module.bus_key.arn
+  grants           = { Processor = merge(local.processor, { actions = ["sqs:GetQueueUrl", "sqs:SendMessage"] }) }
+
+  providers = { aws = aws.shared_services }
+}
+
+module "table" {
+  source   = "../../modules/table"
+  for_each = local.tables
+
+  name                = "${local.name}-${each.key}"
+  partition_key       = each.value.partition_key
+  sort_key            = lookup(each.value, "sort_key", null)
+  time_to_live        = lookup(each.value, "time_to_live", null)
+  kms_key_arn         = module.bus_key.arn
+  deletion_protection = var.deletion_protection
+
+  providers = { aws = aws.shared_services }
+}
