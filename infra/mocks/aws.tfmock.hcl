@@ -143,3 +143,21 @@ mock_data "aws_subnets" {
     ids = ["subnet-11111111111111111", "subnet-22222222222222222", "subnet-33333333333333333"]
   }
 }
+
+mock_data "aws_kms_alias" {
+  defaults = {
+    target_key_arn = "arn:aws:kms:eu-central-1:111111111111:key/00000000-0000-0000-0000-000000000000"
+  }
+}
+
+mock_resource "aws_athena_data_catalog" {
+  defaults = {
+    arn = "arn:aws:athena:eu-central-1:111111111111:datacatalog/mocked"
+  }
+}
+
+mock_resource "aws_athena_workgroup" {
+  defaults = {
+    arn = "arn:aws:athena:eu-central-1:111111111111:workgroup/mocked"
+  }
+}
