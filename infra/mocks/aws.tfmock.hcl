@@ -161,3 +161,22 @@ mock_resource "aws_athena_workgroup" {
     arn = "arn:aws:athena:eu-central-1:111111111111:workgroup/mocked"
   }
 }
+
+mock_data "aws_msk_cluster" {
+  defaults = {
+    arn = "arn:aws:kafka:eu-central-1:333333333333:cluster/mocked/00000000-0000-0000-0000-000000000000-1"
+  }
+}
+
+mock_resource "aws_msk_cluster" {
+  defaults = {
+    arn = "arn:aws:kafka:eu-central-1:333333333333:cluster/mocked/00000000-0000-0000-0000-000000000000-1"
+  }
+}
+
+mock_resource "aws_msk_configuration" {
+  defaults = {
+    arn             = "arn:aws:kafka:eu-central-1:333333333333:configuration/mocked/00000000-0000-0000-0000-000000000000-1"
+    latest_revision = 1
+  }
+}

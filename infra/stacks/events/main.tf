@@ -33,12 +33,18 @@ locals {
   in_shared    = "${var.region}:${local.account_ids["shared-services"]}"
   ingest_queue = "arn:${local.partition}:sqs:${local.in_ingestion}:${local.name}-ingest.fifo"
 
-  environment_variables = {
-    MINILAB_ENV               = var.environment
-    MINILAB_LAKE_BUCKET       = local.lake_bucket
-    MINILAB_INGESTION_ACCOUNT = local.account_ids["team-a"]
-    MINILAB_SHARED_ACCOUNT    = local.account_ids["shared-services"]
-  }
+  environment_variables = merge(
+    {
+      MINILAB_ENV               = var.environment
+      MINILAB_LAKE_BUCKET       = local.lake_bucket
+      MINILAB_INGESTION_ACCOUNT = local.account_ids["team-a"]
+      MINILAB_SHARED_ACCOUNT    = local.account_ids["shared-services"]
+    },
+    var.kafka ? {
+      MINILAB_KAFKA_BOOTSTRAP_SERVERS = data.aws_msk_bootstrap_brokers.this[0].bootstrap_brokers_vpc_connectivity_sasl_iam
+      MINILAB_KAFKA_SECURITY          = "MSK_IAM"
+    } : {},
+  )
 
   # As the code was seen to use them (tests/support/aws_calls). The owners' policies say the same.
   statements = [
@@ -76,6 +82,21 @@ locals {
       Resource = ["arn:${local.partition}:s3:::${local.lake_bucket}/claims/*"]
     },
   ]
+
+  kafka_statements = var.kafka ? [
+    {
+      Sid      = "JoinKafka"
+      Effect   = "Allow"
+      Action   = ["kafka-cluster:Connect", "kafka-cluster:WriteDataIdempotently"]
+      Resource = ["arn:${local.partition}:kafka:${local.in_shared}:cluster/${local.name}/*"]
+    },
+    {
+      Sid      = "WriteToKafka"
+      Effect   = "Allow"
+      Action   = ["kafka-cluster:DescribeTopic", "kafka-cluster:WriteData"]
+      Resource = [for name, stream in local.streams : "arn:${local.partition}:kafka:${local.in_shared}:topic/${local.name}/*/${local.name}-${name}" if stream.bus == "kafka"]
+    },
+  ] : []
 
   # The owners' keys, found by their aliases.
   key_statements = [
@@ -124,6 +145,77 @@ data "aws_security_group" "workload" {
   provider = aws.team_b
 }
 
+# --- to Kafka, in another account's VPC -----------------------------------------------------------
+
+data "aws_msk_cluster" "this" {
+  count = var.kafka ? 1 : 0
+
+  cluster_name = local.name
+
+  provider = aws.shared_services
+}
+
+data "aws_msk_bootstrap_brokers" "this" {
+  count = var.kafka ? 1 : 0
+
+  cluster_arn = data.aws_msk_cluster.this[0].arn
+
+  provider = aws.shared_services
+}
+
+resource "aws_security_group" "kafka" {
+  count = var.kafka ? 1 : 0
+
+  name        = "${local.name}-team-b-kafka"
+  description = "The way to Kafka: in from what the team runs, nothing out."
+  vpc_id      = data.aws_vpc.this.id
+
+  tags = { Name = "${local.name}-team-b-kafka" }
+
+  provider = aws.team_b
+}
+
+# A port for each broker, and the one to begin with.
+resource "aws_vpc_security_group_ingress_rule" "kafka" {
+  count = var.kafka ? 1 : 0
+
+  security_group_id            = aws_security_group.kafka[0].id
+  description                  = "Kafka with IAM"
+  referenced_security_group_id = data.aws_security_group.workload.id
+  ip_protocol                  = "tcp"
+  from_port                    = 14001
+  to_port                      = 14100
+
+  provider = aws.team_b
+}
+
+resource "aws_vpc_security_group_egress_rule" "kafka" {
+  count = var.kafka ? 1 : 0
+
+  security_group_id            = data.aws_security_group.workload.id
+  description                  = "Kafka with IAM"
+  referenced_security_group_id = aws_security_group.kafka[0].id
+  ip_protocol                  = "tcp"
+  from_port                    = 14001
+  to_port                      = 14100
+
+  provider = aws.team_b
+}
+
+resource "aws_msk_vpc_connection" "this" {
+  count = var.kafka ? 1 : 0
+
+  authentication     = "SASL_IAM"
+  target_cluster_arn = data.aws_msk_cluster.this[0].arn
+  vpc_id             = data.aws_vpc.this.id
+  client_subnets     = data.aws_subnets.private.ids
+  security_groups    = [aws_security_group.kafka[0].id]
+
+  provider = aws.team_b
+}
+
+# --- the processor -------------------------------------------------------------------------------
+
 module "data_key" {
   source = "../../modules/kms-key"
 
@@ -171,7 +263,7 @@ module "function" {
     security_group_ids = [data.aws_security_group.workload.id]
   }
 
-  statements = jsonencode(concat(local.statements, local.key_statements, [local.own_key_statement]))
+  statements = jsonencode(concat(local.statements, local.kafka_statements, local.key_statements, [local.own_key_statement]))
 
   providers = { aws = aws.team_b }
 }

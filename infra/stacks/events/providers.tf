@@ -16,6 +16,21 @@ provider "aws" {
   }
 }
 
+# Only looked at: the cluster that events go to.
+provider "aws" {
+  alias  = "shared_services"
+  region = var.region
+
+  assume_role {
+    role_arn     = local.role_arns["shared-services"]
+    session_name = "terraform-events"
+  }
+
+  default_tags {
+    tags = merge(local.tags, { Owner = "platform" })
+  }
+}
+
 provider "aws" {
   alias  = "team_b"
   region = var.region

@@ -46,3 +46,9 @@ variable "maximum_concurrency" {
     error_message = "An event source mapping takes 2 to 1000 invocations at once."
   }
 }
+
+variable "kafka" {
+  description = "Whether shared services has a Kafka cluster, to which this stack then makes a way."
+  type        = bool
+  default     = false
+}

@@ -127,3 +127,73 @@ module "table" {
 
   providers = { aws = aws.shared_services }
 }
+
+# --- Kafka ---------------------------------------------------------------------------------------
+
+data "aws_vpc" "this" {
+  count = var.kafka == null ? 0 : 1
+
+  tags = { Name = "${local.name}-shared-services" }
+
+  provider = aws.shared_services
+}
+
+data "aws_subnets" "private" {
+  count = var.kafka == null ? 0 : 1
+
+  filter {
+    name   = "vpc-id"
+    values = [data.aws_vpc.this[0].id]
+  }
+
+  tags = { Name = "${local.name}-shared-services-private-*" }
+
+  provider = aws.shared_services
+}
+
+data "aws_security_group" "workload" {
+  count = var.kafka == null ? 0 : 1
+
+  name   = "${local.name}-shared-services-workload"
+  vpc_id = data.aws_vpc.this[0].id
+
+  provider = aws.shared_services
+}
+
+module "log_key" {
+  source = "../../modules/kms-key"
+  count  = var.kafka == null ? 0 : 1
+
+  name        = "${local.name}-kafka-logs"
+  description = "Logs of Kafka's brokers."
+
+  services = {
+    LogGroups = {
+      principal  = "logs.${var.region}.amazonaws.com"
+      actions    = ["kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"]
+      conditions = { ArnEquals = { "kms:EncryptionContext:aws:logs:arn" = ["arn:${local.partition}:logs:${var.region}:${local.account_ids["shared-services"]}:log-group:/minilab/${local.name}/brokers"] } }
+    }
+  }
+
+  providers = { aws = aws.shared_services }
+}
+
+module "kafka" {
+  source = "../../modules/kafka"
+  count  = var.kafka == null ? 0 : 1
+
+  name            = local.name
+  instance_type   = var.kafka.instance_type
+  storage_gb      = var.kafka.storage_gb
+  kms_key_arn     = module.bus_key.arn
+  log_kms_key_arn = module.log_key[0].arn
+  writers         = { Processor = merge(local.processor, { topics = [for name, stream in local.streams : "${local.name}-${name}" if stream.bus == "kafka"] }) }
+
+  network = {
+    vpc_id                   = data.aws_vpc.this[0].id
+    subnet_ids               = data.aws_subnets.private[0].ids
+    client_security_group_id = data.aws_security_group.workload[0].id
+  }
+
+  providers = { aws = aws.shared_services }
+}

@@ -1,11 +1,17 @@
 output "environment" {
   description = "What programs in this account are told (minilab.settings)."
-  value = {
-    MINILAB_ENV               = var.environment
-    MINILAB_LAKE_BUCKET       = module.lake.name
-    MINILAB_RESULTS_BUCKET    = module.results.name
-    MINILAB_INGESTION_ACCOUNT = local.account_ids["team-a"]
-  }
+  value = merge(
+    {
+      MINILAB_ENV               = var.environment
+      MINILAB_LAKE_BUCKET       = module.lake.name
+      MINILAB_RESULTS_BUCKET    = module.results.name
+      MINILAB_INGESTION_ACCOUNT = local.account_ids["team-a"]
+    },
+    var.kafka == null ? {} : {
+      MINILAB_KAFKA_BOOTSTRAP_SERVERS = module.kafka[0].bootstrap_brokers
+      MINILAB_KAFKA_SECURITY          = "MSK_IAM"
+    },
+  )
 }
 
 output "queue_names" {

@@ -29,3 +29,12 @@ variable "deletion_protection" {
   type        = bool
   default     = true
 }
+
+variable "kafka" {
+  description = "Size of Kafka's three brokers; null for none, and then events of streams on Kafka wait in the ingest queue."
+  type = object({
+    instance_type = string
+    storage_gb    = number
+  })
+  default = null
+}

@@ -3,6 +3,11 @@ mock_provider "aws" {
 }
 
 mock_provider "aws" {
+  alias  = "shared_services"
+  source = "../../mocks"
+}
+
+mock_provider "aws" {
   alias  = "team_b"
   source = "../../mocks"
 }
@@ -64,4 +69,17 @@ run "one_invocation_at_once_is_refused" {
   }
 
   expect_failures = [var.maximum_concurrency]
+}
+
+run "a_way_to_kafka_for_what_the_team_runs" {
+  command = apply
+
+  variables {
+    kafka = true
+  }
+
+  assert {
+    condition     = output.environment.MINILAB_KAFKA_SECURITY == "MSK_IAM" && aws_msk_vpc_connection.this[0].authentication == "SASL_IAM"
+    error_message = "The processor would not find Kafka, or sign in otherwise."
+  }
 }

@@ -55,3 +55,16 @@ run "what_the_contracts_and_tables_say" {
     error_message = "Programs would look elsewhere."
   }
 }
+
+run "with_kafka_for_the_processor" {
+  command = apply
+
+  variables {
+    kafka = { instance_type = "kafka.m7g.large", storage_gb = 100 }
+  }
+
+  assert {
+    condition     = output.environment.MINILAB_KAFKA_SECURITY == "MSK_IAM" && can(output.environment.MINILAB_KAFKA_BOOTSTRAP_SERVERS)
+    error_message = "Programs would not find Kafka."
+  }
+}
