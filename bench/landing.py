@@ -492,8 +492,10 @@ def forget(settings: Any, bus: str) -> None:
     from minilab import aws
 
     dynamodb = aws.client("dynamodb", settings)
-    for item in dynamodb.scan(TableName=settings.ledger_table)["Items"]:
-        dynamodb.delete_item(TableName=settings.ledger_table, Key={"shard": item["shard"]})
+    for item in dynamodb.scan(TableName=settings.table_name("landing-ledger"))["Items"]:
+        dynamodb.delete_item(
+            TableName=settings.table_name("landing-ledger"), Key={"shard": item["shard"]}
+        )
     if bus != "kafka":
         sqs = aws.client("sqs", settings)
         url = sqs.get_queue_url(QueueName=settings.queue_name("product"))["QueueUrl"]

@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from minilab.settings import Settings
+from minilab.settings import Home, Settings
 
 LEDGER = "landing-ledger"
 TENANTS = "tenants"
@@ -31,6 +31,8 @@ class DynamoTable:
     name: str
     """Without the deployment's prefix, such as ``tenants``."""
     purpose: str
+    home: Home
+    """Whose account it lives in."""
     partition_key: str
     sort_key: str | None = None
     time_to_live: str | None = None
@@ -39,6 +41,10 @@ class DynamoTable:
 
     def full_name(self, settings: Settings) -> str:
         return settings.table_name(self.name)
+
+    def address(self, settings: Settings) -> str:
+        """What calls take for TableName: see :meth:`Settings.table_address`."""
+        return settings.table_address(self.name, self.home)
 
     @property
     def key_schema(self) -> list[dict[str, str]]:

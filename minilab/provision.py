@@ -1,8 +1,9 @@
 """Create what a deployment needs and does not have yet: buckets, queues, topics, ledger, tables.
 
-Everything here is idempotent: a resource first says what it lacks, and is only touched when it
-lacks something. Terraform owns the same names on an account that it builds; there, ``--check``
-should find nothing to do.
+Only what lives in the caller's own account (``Settings.account_of``) is looked at. Everything here
+is idempotent: a resource first says what it lacks, and is only touched when it lacks something.
+Terraform owns the same names on an account that it builds; there, ``--check`` should find nothing
+to do.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from minilab.errors import MinilabError
 from minilab.events.registry import Registry, Stream
 from minilab.lake.layout import CLAIMS_DAYS, CLAIMS_PREFIX
 from minilab.lake.tables import TABLES, Table
-from minilab.settings import Settings
+from minilab.settings import Home, Settings
 
 if TYPE_CHECKING:
     from confluent_kafka.admin import AdminClient
@@ -100,14 +101,27 @@ def provision(
     return supplied
 
 
-def resources(settings: Settings, registry: Registry) -> list[Resource]:
-    """Everything a deployment needs, each after what it depends on."""
+def resources(settings: Settings, registry: Registry, account: str | None = None) -> list[Resource]:
+    """Everything a deployment needs, each after what it depends on; only what lives in
+    ``account``, where one is named."""
+    return [
+        resource
+        for home, resources_of in _HOMES.items()
+        if account is None or settings.account_of(home) in ("", account)
+        for resource in resources_of(settings, registry)
+    ]
+
+
+def _ingestion(settings: Settings, _: Registry) -> list[Resource]:
+    return [*_tables(settings, "ingestion"), *_ingestion_queues(settings)]
+
+
+def _shared(settings: Settings, registry: Registry) -> list[Resource]:
     streams = list(registry.streams.values())
     return [
         _Bucket(settings, settings.lake_bucket, expire={CLAIMS_PREFIX: CLAIMS_DAYS}),
         _Bucket(settings, settings.results_bucket),
-        *(_DynamoTable(settings, table) for table in dynamodb.tables().values()),
-        *_ingestion_queues(settings),
+        *_tables(settings, "shared"),
         *_queues(settings, streams),
         *_topics(settings, streams),
         *(
@@ -122,6 +136,12 @@ def resources(settings: Settings, registry: Registry) -> list[Resource]:
     ]
 
 
+_HOMES: Mapping[Home, Callable[[Settings, Registry], list[Resource]]] = {
+    "ingestion": _ingestion,
+    "shared": _shared,
+}
+
+
 def _silent(_: str) -> None:
     pass
 
@@ -129,8 +149,8 @@ def _silent(_: str) -> None:
 def _lacking(
     settings: Settings, registry: Registry, on_progress: Callable[[str], None]
 ) -> Iterator[tuple[Resource, str]]:
-    aws.check_reachable(settings)
-    for resource in resources(settings, registry):
+    account = aws.check_reachable(settings)
+    for resource in resources(settings, registry, account):
         on_progress(f"{resource.kind} {resource.name}")
         with aws.readable_errors(f"Looking for {resource.kind} {resource.name}"):
             detail = resource.lacks()
@@ -247,6 +267,12 @@ class _Bucket(Resource):
                 "RestrictPublicBuckets": True,
             },
         )
+
+
+def _tables(settings: Settings, home: Home) -> Iterator[_DynamoTable]:
+    return (
+        _DynamoTable(settings, table) for table in dynamodb.tables().values() if table.home == home
+    )
 
 
 class _DynamoTable(Resource):

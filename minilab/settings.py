@@ -8,13 +8,19 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from minilab.errors import MinilabError
 
 _ENV_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,18}[a-z0-9])?")
 _DATABASE_PREFIX = re.compile(r"[a-z][a-z0-9_]*")
+_ACCOUNT = re.compile(r"[0-9]{12}")
+
+Home = Literal["ingestion", "shared"]
+"""Whose account a thing lives in: ``ingestion`` has the API, its tables and its queues; ``shared``
+has the streams' buses, the ledger, the lake and its catalog."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +43,10 @@ class Settings:
     """``PLAINTEXT``, or ``MSK_IAM`` for MSK with IAM authentication."""
     api_url: str = ""
     """Where the ingestion API answers, without ``/v1``; only its clients need it."""
+    ingestion_account: str = ""
+    """Id of the account that is home ``ingestion``; empty where that is the caller's own."""
+    shared_account: str = ""
+    """Id of the account that is home ``shared``; empty where that is the caller's own."""
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Settings:
@@ -68,7 +78,41 @@ class Settings:
             kafka_bootstrap_servers=get("MINILAB_KAFKA_BOOTSTRAP_SERVERS") or "",
             kafka_security=get("MINILAB_KAFKA_SECURITY") or "PLAINTEXT",
             api_url=(get("MINILAB_API_URL") or "").rstrip("/"),
+            ingestion_account=_account("MINILAB_INGESTION_ACCOUNT", get),
+            shared_account=_account("MINILAB_SHARED_ACCOUNT", get),
         )
+
+    # Where things live. Buckets need no account: their names are unique in all of AWS.
+    def account_of(self, home: Home) -> str:
+        """The account's id; empty where it is the caller's own."""
+        return self.ingestion_account if home == "ingestion" else self.shared_account
+
+    def queue_home(self, queue: str) -> Home:
+        """The home of a queue, by its name."""
+        ours = (self.ingest_queue, self.ingest_dead_letter_queue, self.failed_queue)
+        return "ingestion" if queue in ours else "shared"
+
+    def queue_address(self, queue: str) -> dict[str, str]:
+        """A queue as SQS's GetQueueUrl wants it, with its owner where that is another account."""
+        owner = self.account_of(self.queue_home(queue))
+        address = {"QueueName": queue}
+        return address | {"QueueOwnerAWSAccountId": owner} if owner else address
+
+    def table_address(self, table: str, home: Home) -> str:
+        """A table as DynamoDB's calls take it for TableName: its ARN where it is in another
+        account (Developer Guide, "Cross-account access with resource-based policies")."""
+        name, owner = self.table_name(table), self.account_of(home)
+        if not owner:
+            return name
+        return f"arn:{self.partition}:dynamodb:{self.region}:{owner}:table/{name}"
+
+    @property
+    def partition(self) -> str:
+        """What ARNs of the region begin with, after ``arn:``."""
+        for beginning, partition in (("cn-", "aws-cn"), ("us-gov-", "aws-us-gov")):
+            if self.region.startswith(beginning):
+                return partition
+        return "aws"
 
     # Glue databases
     @property
@@ -86,10 +130,6 @@ class Settings:
     # DynamoDB: what tables there are is in dynamodb_tables.json; how they are called is here.
     def table_name(self, table: str) -> str:
         return f"minilab-{self.env}-{table}"
-
-    @property
-    def ledger_table(self) -> str:
-        return self.table_name("landing-ledger")
 
     # Ingestion's own queues (minilab.bus.ingest_queue, minilab.bus.failed_queue)
     @property
@@ -118,3 +158,13 @@ class Settings:
     @property
     def athena_results_location(self) -> str:
         return f"s3://{self.results_bucket}/query/"
+
+
+def _account(name: str, get: Callable[[str], str | None]) -> str:
+    value = get(name) or ""
+    if value and not _ACCOUNT.fullmatch(value):
+        raise MinilabError(
+            f"{name}={value!r} is no AWS account's id.",
+            hint="Give its 12 digits, or leave it empty where everything is in your own account.",
+        )
+    return value

@@ -110,3 +110,73 @@ mock_resource "aws_organizations_organizational_unit" {
     arn = "arn:aws:organizations::111111111111:ou/o-a1b2c3d4e5/ou-abcd-11111111"
   }
 }
+
+mock_resource "aws_apigatewayv2_api" {
+  defaults = {
+    execution_arn = "arn:aws:execute-api:eu-central-1:111111111111:a1b2c3d4e5"
+    api_endpoint  = "https://a1b2c3d4e5.execute-api.eu-central-1.amazonaws.com"
+  }
+}
+
+mock_resource "aws_dynamodb_table" {
+  defaults = {
+    arn = "arn:aws:dynamodb:eu-central-1:111111111111:table/mocked"
+  }
+}
+
+mock_resource "aws_lambda_function" {
+  defaults = {
+    arn        = "arn:aws:lambda:eu-central-1:111111111111:function:mocked"
+    invoke_arn = "arn:aws:apigateway:eu-central-1:lambda:path/2015-03-31/functions/arn:aws:lambda:eu-central-1:111111111111:function:mocked/invocations"
+  }
+}
+
+mock_resource "aws_sqs_queue" {
+  defaults = {
+    arn = "arn:aws:sqs:eu-central-1:111111111111:mocked"
+    url = "https://sqs.eu-central-1.amazonaws.com/111111111111/mocked"
+  }
+}
+
+mock_data "aws_subnets" {
+  defaults = {
+    ids = ["subnet-11111111111111111", "subnet-22222222222222222", "subnet-33333333333333333"]
+  }
+}
+
+mock_data "aws_kms_alias" {
+  defaults = {
+    target_key_arn = "arn:aws:kms:eu-central-1:111111111111:key/00000000-0000-0000-0000-000000000000"
+  }
+}
+
+mock_resource "aws_athena_data_catalog" {
+  defaults = {
+    arn = "arn:aws:athena:eu-central-1:111111111111:datacatalog/mocked"
+  }
+}
+
+mock_resource "aws_athena_workgroup" {
+  defaults = {
+    arn = "arn:aws:athena:eu-central-1:111111111111:workgroup/mocked"
+  }
+}
+
+mock_data "aws_msk_cluster" {
+  defaults = {
+    arn = "arn:aws:kafka:eu-central-1:333333333333:cluster/mocked/00000000-0000-0000-0000-000000000000-1"
+  }
+}
+
+mock_resource "aws_msk_cluster" {
+  defaults = {
+    arn = "arn:aws:kafka:eu-central-1:333333333333:cluster/mocked/00000000-0000-0000-0000-000000000000-1"
+  }
+}
+
+mock_resource "aws_msk_configuration" {
+  defaults = {
+    arn             = "arn:aws:kafka:eu-central-1:333333333333:configuration/mocked/00000000-0000-0000-0000-000000000000-1"
+    latest_revision = 1
+  }
+}

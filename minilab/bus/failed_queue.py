@@ -163,7 +163,9 @@ class FailedQueue:
 
     def __init__(self, settings: Settings, sqs: Any = None, claims: Claims | None = None) -> None:
         self._claims = claims or Claims(settings)
-        self._sender = SqsSender(sqs or aws.client("sqs", settings), settings.failed_queue)
+        self._sender = SqsSender(
+            sqs or aws.client("sqs", settings), settings, settings.failed_queue
+        )
 
     def send(self, records: Sequence[FailedRecord]) -> list[str | None]:
         """Send records in as few calls as can be; say of each why it was not taken, or None."""

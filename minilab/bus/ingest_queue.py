@@ -112,7 +112,9 @@ class IngestQueue:
     """
 
     def __init__(self, settings: Settings, sqs: Any = None) -> None:
-        self._sender = SqsSender(sqs or aws.client("sqs", settings), settings.ingest_queue)
+        self._sender = SqsSender(
+            sqs or aws.client("sqs", settings), settings, settings.ingest_queue
+        )
 
     def send(self, messages: Sequence[IngestMessage]) -> list[str | None]:
         """Send messages in as few calls as can be; say of each why SQS did not take it, or None."""

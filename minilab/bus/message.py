@@ -13,6 +13,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from minilab.bus.publisher import MAX_MESSAGE_BYTES
+from minilab.settings import Settings
 
 ENCODING_ATTRIBUTE = "content-encoding"
 """Message attribute that says how the text of a body stands for bytes."""
@@ -122,9 +123,9 @@ class SqsSender:
     Safe to share between threads. Nothing is tried again here beyond what the client does.
     """
 
-    def __init__(self, sqs: Any, queue: str) -> None:
+    def __init__(self, sqs: Any, settings: Settings, queue: str) -> None:
         self._sqs = sqs
-        self._queue = queue
+        self._address = settings.queue_address(queue)
         self._url: str | None = None
 
     def send(self, parameters: Sequence[dict[str, object]]) -> dict[int, str]:
@@ -140,7 +141,7 @@ class SqsSender:
 
     def _find(self) -> str:
         if self._url is None:
-            self._url = str(self._sqs.get_queue_url(QueueName=self._queue)["QueueUrl"])
+            self._url = str(self._sqs.get_queue_url(**self._address)["QueueUrl"])
         return self._url
 
 

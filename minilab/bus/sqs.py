@@ -64,7 +64,7 @@ class SqsPublisher(FlushOnExit):
         self._sqs = aws.client("sqs", settings)
         with aws.readable_errors(f"Looking for queue {queue}"):
             try:
-                self._url = self._sqs.get_queue_url(QueueName=queue)["QueueUrl"]
+                self._url = self._sqs.get_queue_url(**settings.queue_address(queue))["QueueUrl"]
             except self._sqs.exceptions.QueueDoesNotExist as error:
                 raise PublishError(
                     f"There is no SQS queue {queue}.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from minilab import aws
+from minilab import aws, dynamodb
 from minilab.settings import Settings
 
 _UNFINISHED_AFTER = timedelta(minutes=5)
@@ -17,7 +17,7 @@ class ReplayRecords:
 
     def __init__(self, settings: Settings) -> None:
         self._dynamodb = aws.client("dynamodb", settings)
-        self._table = settings.ledger_table
+        self._table = dynamodb.tables()[dynamodb.LEDGER].address(settings)
 
     def begin(self, failed_id: str, *, again: bool) -> bool:
         """Record that it is being sent; False if it was, or is, by another call."""

@@ -121,7 +121,7 @@ class Idempotency:
     def __init__(self, settings: Settings, client: Callable[[], Any], parallel: Parallel) -> None:
         self._client = client
         self._parallel = parallel
-        self._table = dynamodb.tables()[dynamodb.IDEMPOTENCY].full_name(settings)
+        self._table = dynamodb.tables()[dynamodb.IDEMPOTENCY].address(settings)
 
     def claim(self, wanted: Sequence[Wanted], attempt: Attempt) -> list[Claimed]:
         """Claim events (keys are distinct); say what became of each, in their order."""

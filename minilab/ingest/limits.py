@@ -117,7 +117,7 @@ class RateCounter:
 
     def __init__(self, settings: Settings, client: Callable[[], Any]) -> None:
         self._client = client
-        self._table = dynamodb.tables()[dynamodb.COUNTERS].full_name(settings)
+        self._table = dynamodb.tables()[dynamodb.COUNTERS].address(settings)
 
     def reserve(self, tenant: str, window: int, events: int, budget: int) -> bool:
         """Add to a window's count unless it would exceed the budget; say whether it was added.

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
-from minilab import aws
+from minilab import aws, dynamodb
 from minilab.lake.layout import kafka_file_name
 from minilab.landing.errors import Fenced, LandingError
 from minilab.landing.model import BatchName, LostRange, Shard
@@ -62,7 +62,7 @@ class Ledger:
 
     def __init__(self, settings: Settings, lander: str | None = None) -> None:
         self._dynamodb = aws.client("dynamodb", settings)
-        self._table = settings.ledger_table
+        self._table = dynamodb.tables()[dynamodb.LEDGER].address(settings)
         self.lander = lander or uuid4().hex
 
     def read(self, shard: Shard) -> ShardState:

@@ -128,7 +128,7 @@ class SqsSource:
         self._stream_of = queue_.stream_of
         self._limits = limits
         self._sqs = aws.client("sqs", settings)
-        self._url, self.visibility_seconds = self._find()
+        self._url, self.visibility_seconds = self._find(settings)
         # Two answers per receiver: what is received and not yet taken stays bounded.
         self._answers: queue.Queue[list[Received] | BaseException | None] = queue.Queue(
             2 * limits.receivers
@@ -136,14 +136,15 @@ class SqsSource:
         self._stopped = threading.Event()
         self._pool = ThreadPoolExecutor(limits.receivers, thread_name_prefix="sqs-calls")
 
-    def _find(self) -> tuple[str, int]:
+    def _find(self, settings: Settings) -> tuple[str, int]:
         with aws.readable_errors(f"Looking for queue {self.queue}"):
             try:
-                url: str = self._sqs.get_queue_url(QueueName=self.queue)["QueueUrl"]
+                found = self._sqs.get_queue_url(**settings.queue_address(self.queue))
             except self._sqs.exceptions.QueueDoesNotExist as error:
                 raise LandingError(
                     f"There is no SQS queue {self.queue}.", hint="Create it with: minilab provision"
                 ) from error
+            url: str = found["QueueUrl"]
             answer = self._sqs.get_queue_attributes(
                 QueueUrl=url, AttributeNames=["VisibilityTimeout"]
             )
@@ -314,7 +315,7 @@ def waiting(settings: Settings, queue_: str) -> tuple[int, int]:
     sqs = aws.client("sqs", settings)
     names = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
     with aws.readable_errors(f"Looking at queue {queue_}"):
-        url = sqs.get_queue_url(QueueName=queue_)["QueueUrl"]
+        url = sqs.get_queue_url(**settings.queue_address(queue_))["QueueUrl"]
         answer = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=list(names))
     there, in_flight = (int(answer["Attributes"][name]) for name in names)
     return there, in_flight

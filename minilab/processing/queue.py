@@ -53,6 +53,7 @@ class IngestSource:
         self.name = settings.ingest_queue
         self._dead_letters = settings.ingest_dead_letter_queue
         self._sqs = sqs or aws.client("sqs", settings)
+        self._address = settings.queue_address
         self._urls: dict[str, str] = {}
         self._facts: QueueFacts | None = None
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="ingest-calls")
@@ -125,11 +126,12 @@ class IngestSource:
     def _url(self, queue: str) -> str:
         if queue not in self._urls:
             try:
-                self._urls[queue] = str(self._sqs.get_queue_url(QueueName=queue)["QueueUrl"])
+                answer = self._sqs.get_queue_url(**self._address(queue))
             except self._sqs.exceptions.QueueDoesNotExist as error:
                 raise QueueMissingError(
                     f"There is no SQS queue {queue}.", hint="Create it with: minilab provision"
                 ) from error
+            self._urls[queue] = str(answer["QueueUrl"])
         return self._urls[queue]
 
     def _attributes(self, names: list[str]) -> Mapping[str, str]:

@@ -47,7 +47,7 @@ class Usage:
     """Counts, and adds to the table in the background. Not to be shared by threads."""
 
     def __init__(self, settings: Settings, dynamo: Any = None) -> None:
-        self._table = dynamodb.tables()[dynamodb.COUNTERS].full_name(settings)
+        self._table = dynamodb.tables()[dynamodb.COUNTERS].address(settings)
         self._dynamo = dynamo or aws.client("dynamodb", settings)
         self._counts: dict[_Key, _Count] = {}
         self._adding: list[tuple[_Key, _Count, Future[bool]]] = []

@@ -40,7 +40,7 @@ class Tenants:
 
     def __init__(self, settings: Settings, client: Callable[[], Any] | None = None) -> None:
         self._client = client or (lambda: aws.client("dynamodb", settings))
-        self._table = dynamodb.tables()[dynamodb.TENANTS].full_name(settings)
+        self._table = dynamodb.tables()[dynamodb.TENANTS].address(settings)
 
     def tenant(self, name: str) -> Tenant | None:
         """Raises AwsError where the table cannot be read."""

@@ -43,7 +43,7 @@ def last_day(
         AwsError: the counters cannot be read.
     """
     client = aws.client("dynamodb", settings)
-    table = dynamodb.tables()[dynamodb.COUNTERS].full_name(settings)
+    table = dynamodb.tables()[dynamodb.COUNTERS].address(settings)
     since = usage_period(now - timedelta(days=1))
 
     def of(pair: tuple[str, str]) -> Usage:

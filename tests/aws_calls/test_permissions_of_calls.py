@@ -134,6 +134,12 @@ S3 = "arn:aws:s3:::"
             [("Query", "arn:aws:dynamodb:*:*:table/a/index/i")],
         ),
         (
+            "dynamodb",
+            "GetItem",
+            {"TableName": "arn:aws:dynamodb:eu-central-1:111111111111:table/a"},
+            [("GetItem", "arn:aws:dynamodb:*:*:table/a")],
+        ),
+        (
             "glue",
             "GetTable",
             {"DatabaseName": "d", "Name": "t"},

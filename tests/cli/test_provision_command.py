@@ -24,7 +24,7 @@ def test_check_lists_what_is_missing_and_changes_nothing(settings: Settings) -> 
 
 def test_provision_then_check(settings: Settings) -> None:
     created = json.loads(provision("--json").stdout)["created"]
-    assert settings.ledger_table in [lack["name"] for lack in created]
+    assert settings.table_name("landing-ledger") in [lack["name"] for lack in created]
 
     again = provision()
     assert again.exit_code == 0 and again.stdout == ""

@@ -90,7 +90,7 @@ def test_what_failed_before_landing_is_landed(
     name = getattr(settings, queue, None) or settings.dead_letter_queue_name(queue)
     more = {"MessageGroupId": "t", "MessageDeduplicationId": "1"} if name.endswith("fifo") else {}
     entry = {"Id": "0", "MessageBody": "no record", **more}
-    assert SqsSender(fresh_lab.client("sqs"), name).send([entry]) == {}
+    assert SqsSender(fresh_lab.client("sqs"), settings, name).send([entry]) == {}
     (request,) = tick("failed_backlog").run_requests
     assert list(request.asset_selection) == [names.FAILED_EVENTS]
     assert request.partition_key == current_key()

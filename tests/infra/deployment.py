@@ -9,8 +9,14 @@ from cloud import MANAGEMENT, Cloud
 from terraform import Result, Terraform
 
 ENVIRONMENT = "dev"
-ORDER = ("organization", "security", "network")
+ORDER = (
+    *("organization", "security", "network"),
+    *("shared-services", "ingestion", "events", "analytics"),
+)
 """The stacks after bootstrap, in the order of apply; destroyed in the reverse one."""
+
+WITHOUT_KAFKA = {"shared-services": "-var=kafka=null", "events": "-var=kafka=false"}
+"""moto has no brokers: what they need is planned with AWS mocked, and not applied."""
 
 _BUCKET = f"minilab-{ENVIRONMENT}-terraform-{MANAGEMENT}"
 _LOCAL_BACKEND = 'terraform {\n  backend "local" {}\n}\n'
@@ -30,7 +36,12 @@ class Deployment:
     ) -> Result:
         """A Terraform command with the environment's variables."""
         folder = f"../../environments/{ENVIRONMENT}"
-        files = (f"-var-file={folder}/common.tfvars", f"-var-file={folder}/{stack}.tfvars")
+        files: tuple[str, ...] = (
+            f"-var-file={folder}/common.tfvars",
+            f"-var-file={folder}/{stack}.tfvars",
+        )
+        if stack in WITHOUT_KAFKA:
+            files += (WITHOUT_KAFKA[stack],)
         return self.terraform.run(
             f"stacks/{stack}", command, "-no-color", "-input=false", *files, *arguments, ends=ends
         )

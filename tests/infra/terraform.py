@@ -9,6 +9,9 @@ import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
+
+from infra.packages.settings import read_plan
 
 INFRA = Path(__file__).resolve().parents[2] / "infra"
 MODULES = sorted(path.name for path in (INFRA / "modules").iterdir())
@@ -102,6 +105,7 @@ def prepare(folder: Path) -> Terraform | None:
         return None
     tree = folder / "infra"
     shutil.copytree(INFRA, tree, ignore=shutil.ignore_patterns(".terraform*", "*.tfstate*"))
+    _copy_what_stacks_read(folder)
     mirror = find_mirror()
     config = folder / "terraform.rc"
     config.write_text("disable_checkpoint = true\n" + (_installation(mirror) if mirror else ""))
@@ -118,6 +122,32 @@ def prepare(folder: Path) -> Terraform | None:
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
     }
     return Terraform(binary, tree, environ)
+
+
+def _copy_what_stacks_read(folder: Path) -> None:
+    """What lies outside ``infra/``: contracts, tables, and stand-ins for the functions' zips."""
+    shutil.copytree(INFRA.parent / "contracts", folder / "contracts")
+    (folder / "minilab").mkdir()
+    shutil.copy(INFRA.parent / "minilab" / "dynamodb_tables.json", folder / "minilab")
+    packages = folder / "dist" / "lambda"
+    packages.mkdir(parents=True)
+    plan = read_plan()
+    for name in plan.packages:
+        with ZipFile(packages / f"{name}.zip", "w") as archive:
+            archive.writestr("nothing.py", "")
+    manifest = {
+        "runtime": f"python{plan.python}",
+        "architecture": "arm64",
+        "packages": {
+            name: {
+                "file": f"{name}.zip",
+                "handler": spec.handler,
+                "source_code_hash": "c3RhbmQtaW4=",
+            }
+            for name, spec in plan.packages.items()
+        },
+    }
+    (packages / "manifest.json").write_text(json.dumps(manifest))
 
 
 def _installation(mirror: Path) -> str:

@@ -319,7 +319,7 @@ def test_a_position_behind_the_end_is_a_topic_made_anew(fresh_lab: Lab) -> None:
     for partition in range(4):
         shard = shard_of(lab.settings, lab.registry.stream("product"), partition)
         lab.client("dynamodb").put_item(
-            TableName=lab.settings.ledger_table,
+            TableName=lab.settings.table_name("landing-ledger"),
             Item={"shard": {"S": f"kafka:{shard.name}"}, "next_offset": {"N": "10000"}},
         )
     told: list[str] = []

@@ -130,7 +130,7 @@ def test_without_kafka_it_says_which_variable(settings: Settings) -> None:
 
 def test_a_table_of_somebody_else_is_not_touched(settings: Settings) -> None:
     aws.client("dynamodb", settings).create_table(
-        TableName=settings.ledger_table,
+        TableName=settings.table_name("landing-ledger"),
         KeySchema=[{"AttributeName": "other", "KeyType": "HASH"}],
         AttributeDefinitions=[{"AttributeName": "other", "AttributeType": "S"}],
         BillingMode="PAY_PER_REQUEST",

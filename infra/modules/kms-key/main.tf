@@ -21,6 +21,22 @@ locals {
       Condition = use.conditions
     }
   ]
+
+  # The other account's own policies decide as well; the role need not exist yet.
+  grant_statements = [
+    for name, grant in var.grants : {
+      Sid       = name
+      Effect    = "Allow"
+      Principal = { AWS = "arn:${data.aws_partition.current.partition}:iam::${grant.account_id}:root" }
+      Action    = grant.actions
+      Resource  = "*"
+      Condition = {
+        ArnEquals = {
+          "aws:PrincipalArn" = [for role in grant.roles : "arn:${data.aws_partition.current.partition}:iam::${grant.account_id}:role/${role}"]
+        }
+      }
+    }
+  ]
 }
 
 resource "aws_kms_key" "this" {
@@ -30,7 +46,7 @@ resource "aws_kms_key" "this" {
 
   policy = jsonencode({
     Version   = "2012-10-17"
-    Statement = concat([local.owner_statement], local.service_statements)
+    Statement = concat([local.owner_statement], local.service_statements, local.grant_statements)
   })
 }
 

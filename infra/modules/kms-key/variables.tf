@@ -33,6 +33,31 @@ variable "services" {
   }
 }
 
+variable "grants" {
+  description = "Roles of other accounts that may use the key, by statement id."
+  type = map(object({
+    account_id = string
+    roles      = list(string)
+    actions    = list(string)
+  }))
+  default = {}
+
+  validation {
+    condition     = alltrue([for grant in var.grants : can(regex("^[0-9]{12}$", grant.account_id))])
+    error_message = "An account's id has 12 digits."
+  }
+
+  validation {
+    condition     = alltrue(flatten([for grant in var.grants : [for role in grant.roles : can(regex("^minilab-[A-Za-z0-9_-]+$", role))]])) && alltrue([for grant in var.grants : length(grant.roles) > 0])
+    error_message = "Name the roles in full; all of ours begin with minilab-."
+  }
+
+  validation {
+    condition     = alltrue(flatten([for grant in var.grants : [for action in grant.actions : startswith(action, "kms:") && !can(regex("[*]", action))]])) && alltrue([for grant in var.grants : length(grant.actions) > 0])
+    error_message = "Name the kms: actions that the roles need, without a wildcard."
+  }
+}
+
 variable "deletion_window_in_days" {
   description = "Days in which the key's deletion can be cancelled."
   type        = number

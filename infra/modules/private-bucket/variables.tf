@@ -46,6 +46,17 @@ variable "expire_after_days" {
   }
 }
 
+variable "expire_prefixes" {
+  description = "Days after which what lies below a prefix expires, by the prefix."
+  type        = map(number)
+  default     = {}
+
+  validation {
+    condition     = alltrue([for prefix, days in var.expire_prefixes : endswith(prefix, "/") && days >= 1])
+    error_message = "A prefix ends with a slash, and its objects live for at least one day."
+  }
+}
+
 variable "object_lock" {
   description = "Default retention, with which no version can be removed: GOVERNANCE (some may lift it) or COMPLIANCE (nobody may)."
   type = object({

@@ -104,13 +104,18 @@ def _dynamodb(operation: str, params: Params) -> Iterator[Touch]:
     if "TransactItems" in params:
         for item in params["TransactItems"]:
             for kind, request in item.items():
-                yield _ITEMS[kind], _arn("dynamodb", f"table/{request['TableName']}")
+                yield _ITEMS[kind], _table(request["TableName"])
     elif isinstance(params.get("RequestItems"), Mapping):
         for table in params["RequestItems"]:
-            yield operation, _arn("dynamodb", f"table/{table}")
+            yield operation, _table(table)
     elif "TableName" in params:
         index = f"/index/{params['IndexName']}" if "IndexName" in params else ""
-        yield operation, _arn("dynamodb", f"table/{params['TableName']}{index}")
+        yield operation, _table(params["TableName"], index)
+
+
+def _table(name: str, index: str = "") -> str:
+    """A table of another account is called by its ARN."""
+    return _arn("dynamodb", f"table/{name.rpartition(':table/')[2]}{index}")
 
 
 def _glue(operation: str, params: Params) -> Iterator[Touch]:

@@ -99,3 +99,43 @@ run "a_deletion_window_that_kms_does_not_know_is_refused" {
 
   expect_failures = [var.deletion_window_in_days]
 }
+
+run "roles_of_another_account_by_name" {
+  command = apply
+
+  variables {
+    grants = { Processor = { account_id = "222222222222", roles = ["minilab-dev-processor"], actions = ["kms:Decrypt"] } }
+  }
+
+  assert {
+    condition = [for statement in jsondecode(aws_kms_key.this.policy).Statement : statement if statement.Sid == "Processor"] == [{
+      Sid       = "Processor"
+      Effect    = "Allow"
+      Principal = { AWS = "arn:aws:iam::222222222222:root" }
+      Action    = ["kms:Decrypt"]
+      Resource  = "*"
+      Condition = { ArnEquals = { "aws:PrincipalArn" = ["arn:aws:iam::222222222222:role/minilab-dev-processor"] } }
+    }]
+    error_message = "Others may use the key, or the role may not."
+  }
+}
+
+run "every_role_of_an_account_is_refused" {
+  command = plan
+
+  variables {
+    grants = { All = { account_id = "222222222222", roles = ["*"], actions = ["kms:Decrypt"] } }
+  }
+
+  expect_failures = [var.grants]
+}
+
+run "every_action_for_another_account_is_refused" {
+  command = plan
+
+  variables {
+    grants = { All = { account_id = "222222222222", roles = ["minilab-dev-x"], actions = ["kms:*"] } }
+  }
+
+  expect_failures = [var.grants]
+}

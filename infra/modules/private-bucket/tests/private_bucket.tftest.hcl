@@ -149,3 +149,26 @@ run "no_days_for_old_versions_is_refused" {
 
   expect_failures = [var.noncurrent_days]
 }
+
+run "what_lies_below_a_prefix_expires" {
+  command = plan
+
+  variables {
+    expire_prefixes = { "claims/" = 35 }
+  }
+
+  assert {
+    condition     = [for rule in aws_s3_bucket_lifecycle_configuration.this.rule : [one(rule.filter).prefix, one(rule.expiration).days] if rule.id == "expire-claims"] == [["claims/", 35]]
+    error_message = "Claims do not expire, or other things do."
+  }
+}
+
+run "a_prefix_that_is_none_is_refused" {
+  command = plan
+
+  variables {
+    expire_prefixes = { "claims" = 35 }
+  }
+
+  expect_failures = [var.expire_prefixes]
+}

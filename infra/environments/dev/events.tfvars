@@ -1,0 +1,2 @@
+maximum_concurrency = 5
+kafka               = true

@@ -1,0 +1,2 @@
+deletion_protection = false
+throttling          = { rate = 100, burst = 200 }

@@ -1,0 +1,2 @@
+maximum_concurrency = 100
+kafka               = true

@@ -1,0 +1,2 @@
+deletion_protection = true
+throttling          = { rate = 2000, burst = 4000 }

@@ -1,0 +1,46 @@
+locals {
+  tags = {
+    Project     = "minilab"
+    Environment = var.environment
+    Stack       = "events"
+    ManagedBy   = "terraform"
+  }
+}
+
+# The management account. Everything else is reached by assuming a role from here.
+provider "aws" {
+  region = var.region
+
+  default_tags {
+    tags = merge(local.tags, { Owner = "platform" })
+  }
+}
+
+# Only looked at: the cluster that events go to.
+provider "aws" {
+  alias  = "shared_services"
+  region = var.region
+
+  assume_role {
+    role_arn     = local.role_arns["shared-services"]
+    session_name = "terraform-events"
+  }
+
+  default_tags {
+    tags = merge(local.tags, { Owner = "platform" })
+  }
+}
+
+provider "aws" {
+  alias  = "team_b"
+  region = var.region
+
+  assume_role {
+    role_arn     = local.role_arns["team-b"]
+    session_name = "terraform-events"
+  }
+
+  default_tags {
+    tags = merge(local.tags, { Owner = "team-b" })
+  }
+}
