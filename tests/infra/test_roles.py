@@ -23,18 +23,17 @@ Pairs = set[tuple[str, str]]
 
 WATCHED = ("tests/accounts", "tests/ingest", "tests/processing")
 
+# A second deployment that a test makes beside its own, which the recording knows by name.
+_OTHER_DEPLOYMENT = re.compile(r"minilab-t[0-9a-f]+x?-")
+
 # Lambda does this with the role, or KMS for it; no call of the code shows it.
 NOT_CALLED = ("ec2:", "kms:", "logs:", "xray:")
 # Kafka is switched off in the deployment of the tests; modules/kafka has its own.
 NOT_APPLIED = ("kafka-cluster:",)
 # Of each part: what its tests do not provoke, and why it is needed all the same.
-_DEAD_LETTERS = "arn:aws:sqs:*:*:minilab-${env}-ingest-dlq.fifo"
 UNSEEN: dict[str, Pairs] = {
     "ingest": set(),
     "processor": {
-        # processing.queue.give_up, on the fifth try; its tests have a queue of their own making.
-        ("sqs:GetQueueUrl", _DEAD_LETTERS),
-        ("sqs:SendMessage", _DEAD_LETTERS),
         # bus.failed_queue.encode, for originals that no message carries.
         ("s3:PutObject", "arn:aws:s3:::minilab-${env}-lake/claims/*"),
     },
@@ -56,7 +55,11 @@ def used(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Pairs]:
     )
     assert recorded.returncode == 0, recorded.stdout[-3000:]
     return {
-        part: {(action, resource) for action in by_action for resource in by_action[action]}
+        part: {
+            (action, _OTHER_DEPLOYMENT.sub("minilab-${env}-", resource))
+            for action in by_action
+            for resource in by_action[action]
+        }
         for part, by_action in permissions(read(folder)).items()
     }
 
