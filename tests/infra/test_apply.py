@@ -225,8 +225,8 @@ def provision(
         check=False,
     )
     assert done.returncode in (0, 1), done.stderr
-    (told,) = json.loads(done.stdout).values()
-    return list(told)
+    (lacks,) = json.loads(done.stdout).values()
+    return list(lacks)
 
 
 def test_the_code_finds_all_that_it_needs(
@@ -287,10 +287,16 @@ def test_the_raw_tables_are_as_the_code_would_make_them(
         made, wanted = (glue.get_table(**where)["Table"] for glue in (theirs, mine))
         for part in ("Description", "PartitionKeys", "TableType", "Parameters"):
             assert made[part] == wanted[part], part
-        for part in set(wanted["StorageDescriptor"]) - {"BucketColumns", "SortColumns"}:
-            assert made["StorageDescriptor"][part] == wanted["StorageDescriptor"][part], part
+        assert told(made["StorageDescriptor"]) == told(wanted["StorageDescriptor"])
         mine.delete_table(**where)
     mine.delete_database(Name=settings.raw_database)
+
+
+def told(value: Any) -> Any:
+    """A part of Glue's answer without what is empty or false, which is left out as well."""
+    if isinstance(value, dict):
+        return {name: told(item) for name, item in value.items() if item not in (False, [], {})}
+    return [told(item) for item in value] if isinstance(value, list) else value
 
 
 def test_a_processor_of_another_name_is_not_fed(

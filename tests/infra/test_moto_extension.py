@@ -230,6 +230,7 @@ def test_a_life_of_everything_that_is_stubbed(wire: Wire) -> None:
     keep_objects(wire)
     remove_a_trail(wire)
     feed_a_function(wire, owner, team)
+    remove_a_catalog(wire, team)
     remove(wire, owner, team)
     assert wire.wrong == []
     assert wire.called >= wire.stubbed, "a stub that no contract test calls"
@@ -285,6 +286,14 @@ def remove_a_trail(wire: Wire) -> None:
     cloudtrail.delete_trail(Name=trail["TrailARN"])
     assert cloudtrail.describe_trails()["trailList"] == []
     s3.delete_bucket(Bucket="trail")
+
+
+def remove_a_catalog(wire: Wire, team: str) -> None:
+    athena = wire.client("athena", team)
+    athena.create_data_catalog(Name="lake", Type="GLUE", Parameters={"catalog-id": team})
+    athena.delete_data_catalog(Name="lake")
+    names = {each["CatalogName"] for each in athena.list_data_catalogs()["DataCatalogsSummary"]}
+    assert "lake" not in names
 
 
 def feed_a_function(wire: Wire, owner: str, team: str) -> None:

@@ -6,9 +6,10 @@ resource "aws_glue_catalog_table" "this" {
   table_type    = "EXTERNAL_TABLE"
 
   parameters = {
-    classification  = "parquet"
-    compressionType = "zstd"
-    typeOfData      = "file"
+    classification       = "parquet"
+    compressionType      = "zstd"
+    typeOfData           = "file"
+    "projection.enabled" = "false"
   }
 
   storage_descriptor {
