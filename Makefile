@@ -40,8 +40,13 @@ test: setup ## run the tests (all but the slow ones), in parallel
 test-slow: setup ## run the slow tests too
 	@$(BIN)/pytest -n 2 --dist loadgroup -m slow
 
-infra-test: setup ## test infra/: format, validate, mocked plans, then apply it all to a local cloud
+infra-test: setup .minilab/scanners/.ready ## test infra/: validate, scan, mocked plans, then apply it all to a local cloud
 	@$(BIN)/pytest -m infra tests/infra
+
+.minilab/scanners/.ready: tests/infra/scanners.txt $(VENV)/.ready
+	@$(UV) venv --quiet --clear --python $(BIN)/python $(@D)
+	@$(UV) pip install --quiet --python $(@D)/bin/python --requirement $<
+	@touch $@
 
 lint: setup ## ruff, format check, types
 	@$(BIN)/ruff check .

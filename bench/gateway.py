@@ -16,6 +16,7 @@ import socket
 import subprocess
 import sys
 import time
+from base64 import b64decode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,14 +41,19 @@ _BODY = json.dumps(
 
 
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    json.loads(event["body"])
+    body = event["body"]
+    json.loads(b64decode(body) if event["isBase64Encoded"] else body)
     headers = {"content-type": "application/json"}
     return {"statusCode": 202, "headers": headers, "body": _ANSWER}
 
 
 async def bare(scope: Any, receive: Any, send: Any) -> None:
     message = await receive()
-    json.loads(message["body"])
+    body = message["body"]
+    while message["more_body"]:
+        message = await receive()
+        body += message["body"]
+    json.loads(body)
     body = _ANSWER.encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
     await send({"type": "http.response.start", "status": 202, "headers": headers})
@@ -62,6 +68,7 @@ _SERVE_BARE = (
 
 @contextmanager
 def serving(contender: str, extra: list[str]) -> Iterator[tuple[str, psutil.Process]]:
+    """Its URL and process; ``extra`` are options of the gateway, such as another handler."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -75,6 +82,7 @@ def serving(contender: str, extra: list[str]) -> Iterator[tuple[str, psutil.Proc
     process = subprocess.Popen(
         [sys.executable, *command],
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parent)},
+        stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
     try:

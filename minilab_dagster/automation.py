@@ -30,8 +30,19 @@ def follow_upstream() -> When:
     # Said the other way round ("not handled since") because `since` lets its argument win when
     # both hold on one tick, and an update that came right after a request must win.
     handled = (When.newly_requested() | When.initial_evaluation()).since(updated)
-    ready = ~When.in_progress() & When.all_deps_blocking_checks_passed()
+    ready = ~When.in_progress() & ~When.any_deps_match(_is_unproven())
     return (~handled & ready).with_label("follows what is upstream")
+
+
+def _is_unproven() -> When:
+    """True of what is there and did not pass a blocking check since it was last made.
+
+    (``all_deps_blocking_checks_passed()`` would also wait for the checks of what was never made: on
+    a fresh platform nothing would be built before each stream had brought an event.)
+    """
+    passed = When.check_passed() | When.will_be_requested()
+    unproven = When.any_checks_match(~passed, blocking_only=True) & ~When.missing()
+    return unproven.with_label("is there, without its blocking checks")
 
 
 def define_once() -> When:

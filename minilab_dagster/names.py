@@ -9,12 +9,16 @@ from minilab.events.registry import Stream
 INGEST, RAW, STAGING, MARTS = "ingest", "raw", "staging", "marts"
 REPORTS, MAINTENANCE = "reports", "maintenance"
 
+INGESTION_API = dg.AssetKey(["ingestion", "api"])
+INGESTION_PROCESSOR = dg.AssetKey(["ingestion", "processor"])
 FAILED_EVENTS = dg.AssetKey([RAW, "failed_events"])
 OVERVIEW = dg.AssetKey([REPORTS, "overview"])
 COMPACTION = dg.AssetKey([MAINTENANCE, "raw_compaction"])
 ICEBERG_UPKEEP = dg.AssetKey([MAINTENANCE, "iceberg_upkeep"])
 
 PLATFORM_TEAM = "team:platform"
+INGESTION_TEAM = "team:ingestion"
+EVENTS_TEAM = "team:events"
 ANALYTICS_TEAM = "team:analytics"
 
 DBT_POOL = "dbt"

@@ -56,7 +56,7 @@ class RawFacts:
             """,
             f"""
             select count(*) as n from (
-                select distinct source, id from {raw}.events where {window}
+                select distinct tenant, source, id from {raw}.events where {window}
             )
             """,
             f"""

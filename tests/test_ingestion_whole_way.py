@@ -178,7 +178,8 @@ def test_every_event_is_in_staging_once(fresh_lab: Lab, tmp_path: Path, events: 
 
     rows = query(
         lab.settings,
-        f"select tenant, count(*) as n, count(distinct event_id) as ids, count(extensions) as enriched "
+        "select tenant, count(*) as n, count(distinct event_id) as ids, "
+        "count(extensions) as enriched "
         f'from "{lab.settings.staging_database}"."stg_events" group by tenant',
     ).as_dicts()
     assert {row["tenant"]: row["n"] for row in rows} == dict.fromkeys(TENANTS, share)

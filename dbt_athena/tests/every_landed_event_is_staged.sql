@@ -16,7 +16,9 @@ inner join {{ batches }} as batches
     and landed.batch_id = batches.batch_id
     and batches.staged_at = (select max(staged_at) from {{ batches }})
 left join {{ ref('stg_events') }} as staged
-    on landed.id = staged.event_id and landed.source = staged.event_source
+    on landed.id = staged.event_id
+    and landed.source = staged.event_source
+    and {{ same_tenant('landed', 'staged') }}
 where staged.event_id is null
   and landed.dt in ({{ text_list(newest or ['']) }})
 group by landed.stream, landed.batch_id

@@ -28,14 +28,22 @@ All commands: minilab --help
 
 
 class _EntryPointGroup(click.Group):
-    """Finds its commands among the installed entry points."""
+    """Finds its commands among the installed entry points.
+
+    Those of a package that is not installed (an image has no laptop) are not there.
+    """
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted(point.name for point in entry_points(group=_GROUP))
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         for point in entry_points(group=_GROUP, name=cmd_name):
-            command = point.load()
+            try:
+                command = point.load()
+            except ModuleNotFoundError as missing:
+                if missing.name == point.module.partition(".")[0]:
+                    return None
+                raise
             assert isinstance(command, click.Command)
             return command
         return None

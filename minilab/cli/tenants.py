@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import time
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -65,10 +66,9 @@ def create(
     \b
     Example:
       minilab tenants create acme
-      export MINILAB_API_KEY=$(minilab tenants create acme --json | jq -r .key)
+      export MINILAB_API_KEY=$(minilab tenants create acme --stream product)
     """
     from minilab.events.envelope import is_tenant
-    from minilab.events.registry import load_registry
     from minilab.settings import Settings
     from minilab.tenants import DEFAULT_PLAN, PLANS, Tenant, Tenants
     from minilab.tenants.keys import new_key
@@ -81,11 +81,8 @@ def create(
             param_hint="NAME",
         )
     plan = plan or DEFAULT_PLAN
-    if plan not in PLANS:
-        raise click.BadParameter(f"{plan!r} is none of {', '.join(PLANS)}.", param_hint="--plan")
-    registry, settings = load_registry(), Settings.from_env()
-    for stream in streams:
-        registry.stream(stream)
+    _check(plan, streams)
+    settings = Settings.from_env()
     created_at = _now()
     tenant = Tenant(
         name=name,
@@ -103,6 +100,57 @@ def create(
         return
     _print_tenant(tenant)
     _print_key(text)
+
+
+@tenants.command()
+@click.argument("name")
+@click.option("--plan", help="free, starter, team or enterprise; its rate too, without --rate.")
+@click.option("--region", help="Where the tenant is at home.")
+@click.option("--stream", "streams", multiple=True, help="All that it may send to (repeatable).")
+@click.option("--all-streams", is_flag=True, help="It may send to every stream.")
+@click.option("--rate", type=click.IntRange(1), help="Events per second.")
+def change(
+    name: str,
+    plan: str | None,
+    region: str | None,
+    streams: tuple[str, ...],
+    all_streams: bool,
+    rate: int | None,
+) -> None:
+    """Change what a tenant may do, within a minute. What is not named stays as it is.
+
+    \b
+    Example:
+      minilab tenants change acme --rate 5000
+    """
+    from minilab.tenants import PLANS
+    from minilab.tenants.model import ALL_STREAMS
+
+    if streams and all_streams:
+        raise click.UsageError("Either --stream or --all-streams.")
+    _check(plan, streams)
+    changes = {
+        "plan": plan,
+        "region": region,
+        "streams": (ALL_STREAMS,) if all_streams else tuple(dict.fromkeys(streams)) or None,
+        "events_per_second": rate or (PLANS[plan] if plan else None),
+    }
+    given = {field: value for field, value in changes.items() if value is not None}
+    if not given:
+        raise click.UsageError("Say what to change, such as --rate 5000.")
+    _tenants().change(name, **given)
+    note(f"{name} is changed; every API knows within a minute.")
+
+
+def _check(plan: str | None, streams: tuple[str, ...]) -> None:
+    from minilab.events.registry import load_registry
+    from minilab.tenants import PLANS
+
+    if plan is not None and plan not in PLANS:
+        raise click.BadParameter(f"{plan!r} is none of {', '.join(PLANS)}.", param_hint="--plan")
+    registry = load_registry()
+    for stream in streams:
+        registry.stream(stream)
 
 
 @tenants.command("list")
@@ -189,7 +237,7 @@ def suspend(name: str) -> None:
     Example:
       minilab tenants suspend acme
     """
-    _tenants().set_status(name, "suspended")
+    _tenants().change(name, status="suspended")
     note(f"{name} is suspended. Undo it with: minilab tenants resume {name}")
 
 
@@ -202,7 +250,7 @@ def resume(name: str) -> None:
     Example:
       minilab tenants resume acme
     """
-    _tenants().set_status(name, "active")
+    _tenants().change(name, status="active")
     note(f"{name} is active.")
 
 
@@ -238,6 +286,7 @@ def _print_tenant(tenant: Tenant) -> None:
                 tenant.events_per_second,
             )
         ],
+        file=sys.stderr,  # stdout is the key and nothing else
     )
 
 

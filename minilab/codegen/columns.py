@@ -17,7 +17,10 @@ from minilab.events.registry import Contract
 Kind = Literal["varchar", "bigint", "double", "boolean", "timestamp(6)", "date", "json"]
 
 ENVELOPE_COLUMNS: Mapping[str, tuple[str, str]] = {
-    "event_id": ("varchar", "CloudEvents id; with event_source it identifies the event."),
+    "event_id": (
+        "varchar",
+        "CloudEvents id; with tenant and event_source it identifies the event.",
+    ),
     "event_source": ("varchar", "CloudEvents source: who produced the event."),
     "event_time": ("timestamp(6)", "When it happened (UTC); see stg_events for how it is chosen."),
     "tenant": ("varchar", "The tenant that the event belongs to."),

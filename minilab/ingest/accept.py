@@ -80,11 +80,8 @@ class Arrival:
     """The one that the path names, or None."""
     at: float
     """Second since 1970."""
-
-    @property
-    def received_at(self) -> str:
-        text = datetime.fromtimestamp(self.at, UTC).isoformat(timespec="milliseconds")
-        return text.replace("+00:00", "Z")
+    received_at: str
+    """The same as RFC 3339, UTC, milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +122,9 @@ def accept(desk: Desk, request: Request, stream: str | None) -> Outcome:
 def _authenticate(env: Environment, request: Request, stream: str | None) -> Arrival:
     tenant = authenticate(env.directory, request.headers, env.now)
     remember(tenant=tenant.name)
-    return Arrival(request, tenant, stream, env.now())
+    at = env.now()
+    received_at = datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
+    return Arrival(request, tenant, stream, at, received_at.replace("+00:00", "Z"))
 
 
 def _bind(desk: Desk, arrival: Arrival) -> Bound:

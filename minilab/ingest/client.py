@@ -17,6 +17,7 @@ import urllib3
 from minilab.bus.publisher import CLOUDEVENT, CLOUDEVENTS_BATCH, pack
 from minilab.errors import MinilabError
 from minilab.settings import Settings
+from minilab.tenants.keys import split_key
 
 MAX_EVENTS = 500
 """In one request; the API takes more, but answers the sooner the less it is."""
@@ -67,7 +68,7 @@ class ApiClient:
         """Without a stream, each event's type tells its own.
 
         Raises:
-            ApiError: it is not said where the API is, or the key is missing.
+            ApiError: it is not said where the API is, or the key is missing or none.
         """
         if not settings.api_url:
             raise ApiError(
@@ -75,10 +76,10 @@ class ApiClient:
                 hint="Set MINILAB_API_URL, such as https://api.example.com; "
                 'on a laptop: eval "$(minilab local env)".',
             )
-        if not key:
+        if split_key(key) is None:
             raise ApiError(
-                "There is no API key.",
-                hint="Set MINILAB_API_KEY; make one with: minilab tenants create NAME",
+                "There is no API key, or what there is is none.",
+                hint="Set MINILAB_API_KEY to mlk_…; make one with: minilab tenants create NAME",
             )
         path = "/v1/events" if stream is None else f"/v1/streams/{stream}/events"
         self._url = settings.api_url + path

@@ -61,7 +61,7 @@ EVENTS = Table(
     prefix=RAW_PREFIX,
     comment="Every accepted event as it arrived, at least once. Staging keeps one per event.",
     columns=(
-        Column("id", *_STRING, "CloudEvents id; with source it identifies the event"),
+        Column("id", *_STRING, "CloudEvents id; with tenant and source it identifies the event"),
         Column("source", *_STRING, "CloudEvents source (URI reference)"),
         Column("type", *_STRING, "CloudEvents type; the contract's name, such as x.y.v1"),
         Column("specversion", *_STRING, "CloudEvents version, 1.0"),

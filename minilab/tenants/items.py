@@ -7,7 +7,9 @@ key#<key id>    tenant, secret_sha256, created_at, expires_at (absent: never)
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
 
 from minilab.dynamodb import Item
 from minilab.tenants.model import ApiKey, Tenant
@@ -19,15 +21,29 @@ KEY_PREFIX = "key#"
 def tenant_item(tenant: Tenant, key_ids: Sequence[str]) -> Item:
     return {
         "item": {"S": TENANT_PREFIX + tenant.name},
-        "name": {"S": tenant.name},
-        "plan": {"S": tenant.plan},
-        "region": {"S": tenant.region},
-        "status": {"S": tenant.status},
-        "streams": {"L": [{"S": stream} for stream in tenant.streams]},
-        "events_per_second": {"N": str(tenant.events_per_second)},
-        "created_at": {"S": tenant.created_at},
+        **tenant_attributes(asdict(tenant)),
         "keys": {"L": [{"S": key_id} for key_id in key_ids]},
     }
+
+
+def tenant_attributes(fields: Mapping[str, Any]) -> Item:
+    """Fields of a :class:`Tenant` as attributes; raises KeyError for what is none."""
+    return {name: _ATTRIBUTE_OF[name](value) for name, value in fields.items()}
+
+
+def _text(value: str) -> dict[str, Any]:
+    return {"S": value}
+
+
+_ATTRIBUTE_OF: dict[str, Callable[[Any], dict[str, Any]]] = {
+    "name": _text,
+    "plan": _text,
+    "region": _text,
+    "status": _text,
+    "streams": lambda streams: {"L": [{"S": stream} for stream in streams]},
+    "events_per_second": lambda rate: {"N": str(rate)},
+    "created_at": _text,
+}
 
 
 def tenant_of(item: Item) -> Tenant:

@@ -23,10 +23,11 @@ from minilab.tenants.items import (
     key_ids_of,
     key_item,
     key_of,
+    tenant_attributes,
     tenant_item,
     tenant_of,
 )
-from minilab.tenants.model import ApiKey, Status, Tenant
+from minilab.tenants.model import ApiKey, Tenant
 
 _LOST = ("ConditionalCheckFailed", "TransactionConflict")
 
@@ -113,17 +114,29 @@ class Tenants:
             )
         return kept
 
-    def set_status(self, name: str, status: Status) -> None:
-        """Raises TenantError where there is no such tenant, AwsError where it cannot be written."""
+    def change(self, name: str, **changes: Any) -> None:
+        """Change fields of :class:`Tenant` other than its name, such as ``status="suspended"``.
+
+        Raises:
+            TenantError: there is no such tenant.
+            AwsError: the table cannot be written.
+        """
+        attributes = tenant_attributes(changes)
         with self._errors(f"Changing tenant {name}"):
             try:
                 self._client().update_item(
                     TableName=self._table,
                     Key={"item": {"S": TENANT_PREFIX + name}},
-                    UpdateExpression="SET #status = :status",
+                    UpdateExpression="SET "
+                    + ", ".join(f"#{attribute} = :{attribute}" for attribute in attributes),
                     ConditionExpression="attribute_exists(#item)",
-                    ExpressionAttributeNames={"#status": "status", "#item": "item"},
-                    ExpressionAttributeValues={":status": {"S": status}},
+                    ExpressionAttributeNames={
+                        **{f"#{attribute}": attribute for attribute in attributes},
+                        "#item": "item",
+                    },
+                    ExpressionAttributeValues={
+                        f":{attribute}": value for attribute, value in attributes.items()
+                    },
                 )
             except ClientError as error:
                 if _code(error) == "ConditionalCheckFailedException":

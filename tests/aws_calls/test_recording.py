@@ -238,6 +238,40 @@ def test_a_call_in_a_test_is_the_part_that_the_test_called(modules: list[str], p
     assert part_of_modules(modules) == part
 
 
+def test_a_call_in_a_thread_is_of_who_gave_it_the_work(program: Path) -> None:
+    """In a test's process; elsewhere the process is the part, whatever its threads."""
+    package = program / "minilab" / "ingest"
+    package.mkdir(parents=True)
+    for folder in (package, package.parent):
+        (folder / "__init__.py").touch()
+    (package / "handler.py").write_text(
+        "import threading\n"
+        "from concurrent.futures import ThreadPoolExecutor\n"
+        "from caller import call\n"
+        "def handle(pool):\n"
+        "    pool.submit(call, 'pool').result()\n"
+        "    list(pool.map(call, ['map']))\n"
+        "    pool.submit(lambda: pool.submit(call, 'nested')).result().result()\n"
+        "    thread = threading.Thread(target=call, args=['thread'])\n"
+        "    thread.start(); thread.join()\n"
+    )
+    (program / "test_it.py").write_text(
+        "from concurrent.futures import ThreadPoolExecutor\n"
+        "from caller import call\n"
+        "from minilab.ingest.handler import handle\n"
+        "def test_it():\n"
+        "    with ThreadPoolExecutor(2) as pool:\n"
+        "        pool.submit(call, 'own').result()\n"
+        "        handle(pool)\n"
+        "        pool.submit(call, 'own').result()\n"
+    )
+    arguments = ("-m", "pytest", "-q", "-c", os.devnull, "--rootdir", str(program), "test_it.py")
+    record(program / "calls", *arguments, cwd=program, PYTHONPATH=f"{program}:{ROOT}")
+    parts = {call.resource.rpartition(":")[2]: call.part for call in read(program / "calls")}
+    ingest = dict.fromkeys(("pool", "map", "nested", "thread"), "ingest")
+    assert parts == {"own": "tests", **ingest}
+
+
 def test_the_deployment_is_taken_out_of_names() -> None:
     arn = "arn:aws:sqs:*:*:minilab-t12ab-billing"
     assert without_deployment(arn, "t12ab", "x") == "arn:aws:sqs:*:*:minilab-${env}-billing"

@@ -122,7 +122,7 @@ def test_a_bus_that_fails_is_counted(
     from minilab.bus.sqs import SqsPublisher, _Outcome
 
     def refuse(self: Any, batch: list[Any]) -> _Outcome:
-        return _Outcome([], len(batch), "AccessDenied: no")
+        return _Outcome([], batch, "AccessDenied: no")
 
     monkeypatch.setattr(SqsPublisher, "_attempt", refuse)
     result = send("--stream", "billing", str(file), "--json")

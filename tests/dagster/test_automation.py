@@ -38,12 +38,15 @@ def dbt(context: dg.AssetExecutionContext):
             yield dg.MaterializeResult(asset_key=key)
 
 
-@dg.asset_check(asset=ONE, blocking=True)
-def guard() -> dg.AssetCheckResult:
-    return dg.AssetCheckResult(passed=True)
+def _guard(asset: dg.AssetKey) -> dg.AssetChecksDefinition:
+    @dg.asset_check(asset=asset, name="guard", blocking=True)
+    def guard() -> dg.AssetCheckResult:
+        return dg.AssetCheckResult(passed=True)
+
+    return guard
 
 
-DEFINITIONS = dg.Definitions([one, other, dbt], asset_checks=[guard])
+DEFINITIONS = dg.Definitions([one, other, dbt], asset_checks=[_guard(ONE), _guard(OTHER)])
 
 
 class World:
@@ -66,8 +69,7 @@ class World:
     ) -> None:
         report = self.instance.report_runless_asset_event
         report(dg.AssetMaterialization(key, partition=hour))
-        if key == ONE:
-            report(dg.AssetCheckEvaluation(asset_key=ONE, check_name="guard", passed=guard_passes))
+        report(dg.AssetCheckEvaluation(asset_key=key, check_name="guard", passed=guard_passes))
 
     def build(self, *keys: dg.AssetKey) -> None:
         job = DEFINITIONS.resolve_implicit_global_asset_job_def()
@@ -87,7 +89,7 @@ def test_nothing_is_built_before_anything_is_landed(world: World) -> None:
 
 
 def test_the_first_landing_builds_everything_in_one_go(world: World) -> None:
-    world.land(ONE)
+    world.land(ONE)  # the other stream never brought anything, and its check never ran
     assert world.tick() == {STAGED, VIEW, MART}
     assert world.tick() == set(), "asked twice for one landing"
 
@@ -129,6 +131,13 @@ def test_nothing_is_built_on_what_failed_a_blocking_check(world: World) -> None:
     assert STAGED not in world.tick()
     world.land(ONE, guard_passes=True)
     assert STAGED in world.tick()
+
+
+def test_a_check_that_has_yet_to_run_holds_back_what_is_built_on_it(world: World) -> None:
+    world.instance.report_runless_asset_event(
+        dg.AssetMaterialization(ONE, partition="2026-01-01-00:00")
+    )
+    assert STAGED not in world.tick()
 
 
 class _under_way:

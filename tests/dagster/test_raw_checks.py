@@ -231,12 +231,12 @@ def test_a_lost_file_of_failed_events_is_noticed(runs: Runs, fresh_lab: Any) -> 
 
 def test_duplicates_and_unknown_fields_are_warnings(runs: Runs, fresh_lab: Any) -> None:
     twice = event(data=PAGE | {"mood": "fine"})
-    send(fresh_lab, "product", twice, twice, event())
+    send(fresh_lab, "product", twice, twice, twice | {"tenant": "bolt"}, event())
     runs.land("product")
     evaluations = runs.check("product")
     duplicates, fields = evaluations["duplicates"], evaluations["known_fields"]
     assert (duplicates.passed, duplicates.severity) == (False, dg.AssetCheckSeverity.WARN)
-    assert duplicates.description == "1 of 3 events arrived again (33.33%)"
+    assert duplicates.description == "1 of 4 events arrived again (25.00%)"
     assert (fields.passed, fields.severity) == (False, dg.AssetCheckSeverity.WARN)
     assert fields.description == "product.page_viewed.v1.mood"
 

@@ -107,7 +107,8 @@ def test_the_asset_graph_renders(ui: str, tab) -> None:
 def test_a_raw_assets_page_says_what_it_is(ui: str, tab) -> None:
     tab.goto(f"{ui}/assets/raw/product?view=overview")
     tab.get_by_text("Every accepted event as it arrived").first.wait_for()
-    tab.get_by_text("CloudEvents id; with source it identifies the event").first.wait_for()
+    described = "CloudEvents id; with tenant and source it identifies the event"
+    tab.get_by_text(described).first.wait_for()
     tab.get_by_text("kafka_backlog").first.wait_for()
 
 

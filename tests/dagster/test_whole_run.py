@@ -110,7 +110,8 @@ def test_staging_has_each_event_once(ran: Ran, lab: Any) -> None:
     rows = query(
         lab.settings,
         f"""
-        select count(*), count(distinct event_source || ' ' || event_id)
+        select count(*),
+               count(distinct coalesce(tenant, '') || ' ' || event_source || ' ' || event_id)
         from {lab.settings.staging_database}.stg_events
         """,
     ).rows

@@ -9,6 +9,7 @@ late and repeated ones, then from scratch. Each stage's tables are read once; te
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -128,13 +129,13 @@ PRODUCT_EVENTS = [
         "p09", "session_started", "2026-03-03 11:01", "acme", "u2", session_id="s3", platform="ios"
     ),
     product("p10", "user_signed_up", "2026-03-10 09:00", "acme", "u3", signup_method="saml"),
-    # bolt has a user called u1 too: somebody else
-    product("p11", "user_signed_up", "2026-03-04 08:00", "bolt", "u1", signup_method="github"),
+    # bolt has a user called u1 too: somebody else, and its ids are acme's: other events
+    product("p01", "user_signed_up", "2026-03-04 08:00", "bolt", "u1", signup_method="github"),
     product(
-        "p12", "session_started", "2026-03-04 08:10", "bolt", "u1", session_id="b1", platform="web"
+        "p02", "session_started", "2026-03-04 08:10", "bolt", "u1", session_id="b1", platform="web"
     ),
     product(
-        "p13",
+        "p04",
         "feature_used",
         "2026-03-04 08:20",
         "bolt",
@@ -164,7 +165,7 @@ BILLING_EVENTS = [
     event("b02", "billing.subscription_changed.v1", "2026-02-15 00:00", "acme",
           subscription_id="a1", previous_plan="starter", plan="team", previous_mrr_cents=5000,
           mrr_cents=8000, seats=8, currency="USD", changed_at="2026-02-15T01:30:00.123456+02:00"),
-    event("b03", "billing.subscription_started.v1", "2026-02-05 00:00", "bolt",
+    event("b01", "billing.subscription_started.v1", "2026-02-05 00:00", "bolt",
           subscription_id="b1", plan="starter", interval="month", seats=2, mrr_cents=2000,
           currency="USD", started_at="2026-02-05T00:00:00Z"),
     event("b04", "billing.subscription_cancelled.v1", "2026-03-20 00:00", "bolt",
@@ -186,6 +187,7 @@ EXPORTS = [
 WEBHOOKS = [
     event("w01", "com.github.push", None, None, ref="refs/heads/main"),
     event("w02", "com.github.push", "2099-01-01 00:00", None, ref="refs/heads/main"),
+    event("w01", "com.github.push", None, "acme", ref="refs/heads/acme"),
 ]
 
 
@@ -211,6 +213,8 @@ def _first_events(lab: Lab) -> None:
             failure("f1", "not_json"),
             failure("f2", "not_json", stage="ingest"),
             failure("f3", "contract_violation", event_id="p99", tenant="acme"),
+            # of another tenant, who never sends it again
+            failure("f6", "contract_violation", event_id="p99", tenant="bolt"),
             # another event of this source and id comes later: this one never does
             failure("f4", "conflict", stage="ingest", event_id="l01", tenant="acme"),
         ],
@@ -241,9 +245,10 @@ def _late_events(lab: Lab) -> None:
         {**PRODUCT_EVENTS[5], "time": at("2026-03-05 10:00")},
     ]
     land(lab.settings, "product", "k3", "2026-04-04 08:00", [*late, *again])
-    # a batch of a lander that had died, finished under its first hour, and one of copies only
+    # a batch of a lander that had died, finished under its first hour, and one of copies only; its
+    # event has the source, the id and the day of an event of acme's, and was landed before that
     forgotten = product(
-        "l03", "page_viewed", "2026-03-31 09:50", "bolt", "u2", session_id="b9", path="/e"
+        "p14", "page_viewed", "2026-03-31 09:50", "bolt", "u2", session_id="b9", path="/e"
     )
     land(lab.settings, "product", "k0", "2026-03-31 09:59", [forgotten])
     land(lab.settings, "webhooks", "q3", "2026-04-04 08:10", WEBHOOKS)
@@ -314,24 +319,54 @@ def test_an_empty_lake_builds(life: Mapping[str, Stage]) -> None:
 
 def test_unit_tests_ran(first: Stage) -> None:
     ran = [n for n in first.result.of("pass") if n.startswith("unit_test.")]
-    assert len(ran) == 5
+    assert len(ran) == 6
     assert first.result.of("warn") == []
 
 
+def _events(stage: Stage, table: str = "stg_events") -> list[tuple[str | None, str]]:
+    """Tenant and id of every row; all sources are the same."""
+    return [(row["tenant"], row["event_id"]) for row in stage.tables[table]]
+
+
 def test_each_event_has_one_row(first: Stage) -> None:
-    ids = sorted(row["event_id"] for row in first.tables["stg_events"])
     sent = [*PRODUCT_EVENTS, *EXPORTS, *BILLING_EVENTS, *WEBHOOKS]
-    assert ids == sorted(row["id"] for row in sent)
+    assert Counter(_events(first)) == Counter((row["tenant"], row["id"]) for row in sent)
     assert first.one("stg_events", event_id="p03")["batch_id"] == "k1"
+
+
+def test_tenants_do_not_share_ids(first: Stage) -> None:
+    for event_id, tenants in {
+        "p01": {"acme", "bolt"},  # in two batches of one run
+        "b01": {"acme", "bolt"},  # in one batch
+        "w01": {"acme", None},
+    }.items():
+        assert {row["tenant"] for row in first.rows("stg_events", event_id=event_id)} == tenants
+    assert Counter(_events(first, "activity")) == Counter(
+        (row["tenant"], row["id"]) for row in PRODUCT_EVENTS
+    )
+
+
+def test_an_id_that_another_tenant_used_before_is_new(late: Stage) -> None:
+    for table in ("stg_events", "activity"):
+        types = {row["tenant"]: row["event_type"] for row in late.rows(table, event_id="p14")}
+        assert types == {
+            "acme": "product.search_performed.v1",
+            "bolt": "product.page_viewed.v1",
+        }
+    assert late.one("sessions", tenant="acme", client_session_id="s9")["searches"] == 1
+    assert late.one("sessions", tenant="bolt", client_session_id="b9")["page_views"] == 1
+    day = late.rows("daily_active_users", activity_date=date(2026, 3, 31))
+    assert {row["tenant"]: row["events"] for row in day} == {"acme": 2, "bolt": 1}
 
 
 def test_event_time_is_the_best_clock_that_can_be_believed(first: Stage) -> None:
     landed = at("2026-03-31 10:45")
     for event_id, producer in (("w01", None), ("w02", at("2099-01-01 00:00"))):
-        row = first.one("stg_events", event_id=event_id)
+        row = first.one("stg_events", event_id=event_id, tenant=None)
         assert (row["event_time"], row["event_time_from"]) == (landed, "bus")
         assert row["producer_time"] == producer
-    assert first.one("stg_events", event_id="p01")["event_time"] == at("2026-03-02 09:00")
+    signup = first.one("stg_events", event_id="p01", tenant="acme")
+    assert signup["event_time"] == at("2026-03-02 09:00")
 
 
 def test_typed_staging(first: Stage) -> None:
@@ -341,7 +376,7 @@ def test_typed_staging(first: Stage) -> None:
     assert changed["changed_at"] == at("2026-02-14 23:30:00.123456")
     assert (changed["plan"], changed["mrr_cents"]) == ("team", 8000)
     assert json.loads(first.one("searches", event_id="p14")["filters"]) == ["x", "y"]
-    assert len(first.tables["webhooks"]) == 2
+    assert len(first.tables["webhooks"]) == 3
 
 
 def test_a_new_event_type_is_one_file(first: Stage) -> None:
@@ -465,14 +500,14 @@ def test_event_quality(first: Stage) -> None:
     assert (row["landed"], row["staged"], row["duplicates_removed"]) == (18, 15, 3)
     # those of the last day are late too, by 65 minutes
     assert (row["late"], row["late_share"]) == (15, 1.0)
-    assert row["failed"] == 4
+    assert row["failed"] == 5
     assert json.loads(row["failed_by_reason"]) == {
         "not_json": 2,
-        "contract_violation": 1,
+        "contract_violation": 2,
         "conflict": 1,
     }
-    assert json.loads(row["failed_by_stage"]) == {"landing": 2, "ingest": 2}
-    assert row["failed_share"] == pytest.approx(4 / 22)
+    assert json.loads(row["failed_by_stage"]) == {"landing": 3, "ingest": 2}
+    assert row["failed_share"] == pytest.approx(5 / 23)
     assert row["recovered_by_replay"] == 0
     # their clocks were not believed, so nobody knows whether they were late
     assert first.one("event_quality", stream="webhooks")["late"] == 0
@@ -501,10 +536,13 @@ def test_a_second_build_changes_nothing(life: Mapping[str, Stage]) -> None:
 
 
 def test_late_events_land_once_and_copies_never(first: Stage, late: Stage) -> None:
-    ids = [row["event_id"] for row in late.tables["stg_events"]]
-    assert len(ids) == len(set(ids))
-    before = {row["event_id"] for row in first.tables["stg_events"]}
-    assert set(ids) - before == {"l01", "l02", "l03", "p99", "b07"}
+    assert Counter(_events(late)) - Counter(_events(first)) == {
+        ("acme", "l01"): 1,
+        ("acme", "l02"): 1,
+        ("acme", "p99"): 1,
+        ("bolt", "p14"): 1,
+        ("bolt", "b07"): 1,
+    }
     assert late.one("stg_events", event_id="p06")["event_time"] == at("2026-03-03 10:00")
 
 
@@ -539,7 +577,7 @@ def test_event_quality_sees_the_replay_and_the_copies(late: Stage) -> None:
     after = late.one("event_quality", stream="product", landed_date=date(2026, 4, 4))
     assert (after["landed"], after["staged"], after["duplicates_removed"]) == (5, 3, 2)
     hooks = late.one("event_quality", stream="webhooks", landed_date=date(2026, 4, 4))
-    assert (hooks["landed"], hooks["staged"], hooks["duplicates_removed"]) == (2, 0, 2)
+    assert (hooks["landed"], hooks["staged"], hooks["duplicates_removed"]) == (3, 0, 3)
 
 
 def test_from_scratch_it_is_the_same(life: Mapping[str, Stage]) -> None:

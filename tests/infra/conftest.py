@@ -27,12 +27,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.slow)
 
 
-@pytest.fixture(scope="session")
-def terraform(tmp_path_factory: pytest.TempPathFactory) -> Terraform:
-    prepared = prepare(tmp_path_factory.mktemp("terraform"))
+def own_copy(tmp_path_factory: pytest.TempPathFactory, name: str) -> Terraform:
+    prepared = prepare(tmp_path_factory.mktemp(name))
     if prepared is None:
         pytest.skip("terraform is not on the PATH: nothing of infra/ is validated or applied here")
     return prepared
+
+
+@pytest.fixture(scope="session")
+def terraform(tmp_path_factory: pytest.TempPathFactory) -> Terraform:
+    """Terraform on a copy of ``infra/`` that no backend was ever configured in."""
+    return own_copy(tmp_path_factory, "terraform")
 
 
 @pytest.fixture(scope="session")
@@ -43,6 +48,6 @@ def cloud() -> Iterator[Cloud]:
 
 
 @pytest.fixture(scope="session")
-def deployment(terraform: Terraform, cloud: Cloud) -> Deployment:
+def deployment(tmp_path_factory: pytest.TempPathFactory, cloud: Cloud) -> Deployment:
     """Every stack of the environment ``dev``, applied in its order; takes minutes."""
-    return deploy(terraform, cloud)
+    return deploy(own_copy(tmp_path_factory, "deployment"), cloud)

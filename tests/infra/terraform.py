@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -38,6 +38,7 @@ class Terraform:
     binary: str
     tree: Path
     environ: dict[str, str]
+    initialised: set[str] = field(default_factory=set)
 
     def run(self, folder: str, *arguments: str, ends: tuple[int, ...] = (0,)) -> Result:
         """Run a command in a folder of the copy.
@@ -70,8 +71,10 @@ class Terraform:
         return json.loads(done.stdout)
 
     def init(self, folder: str) -> None:
-        """Install providers and modules, leaving the backend alone."""
-        self.run(folder, "init", "-backend=false", "-input=false", "-no-color")
+        """Install providers and modules once, leaving the backend alone."""
+        if folder not in self.initialised:
+            self.run(folder, "init", "-backend=false", "-input=false", "-no-color")
+            self.initialised.add(folder)
 
 
 def find_binary() -> str | None:

@@ -350,7 +350,7 @@ def test_expired_revoked_and_suspended(front: Front) -> None:
     newest, key = new_key(tenant, "2026-01-31T00:00:00Z")
     store.rotate(tenant, key, now=0, old_until=0)
     assert Client(front.handler, new).send(page_viewed()).status == 401, "revoked"
-    store.set_status(tenant, "suspended")
+    store.change(tenant, status="suspended")
     answer = Client(front.handler, newest).send(page_viewed())
     assert answer.status == 403 and answer.problem["reason"] == "suspended"
 

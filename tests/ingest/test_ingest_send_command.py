@@ -137,7 +137,8 @@ def test_what_stays_deferred_is_told(memory: Memory, monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"MINILAB_API_KEY": "mlk_wrong"}, "401"),
+        ({"MINILAB_API_KEY": f"mlk_{16 * '0'}_{43 * 'a'}"}, "401"),
+        ({"MINILAB_API_KEY": "a table\n ───\nmlk_x"}, "tenants create"),
         ({"MINILAB_API_KEY": ""}, "tenants create"),
         ({"MINILAB_API_URL": ""}, "MINILAB_API_URL"),
         ({"MINILAB_API_URL": "http://127.0.0.1:9"}, "cannot be reached"),

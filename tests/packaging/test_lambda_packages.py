@@ -18,7 +18,7 @@ import pytest
 
 from infra.packages.build import Built, build, build_all, contents_of
 from infra.packages.imports import ImportsError, walk
-from infra.packages.settings import ROOT, PackageSpec, Runtime, read_plan
+from infra.packages.settings import PackageSpec, Runtime, read_plan
 from minilab.errors import MinilabError
 from tests.packaging.checkout import copy_checkout
 
@@ -254,18 +254,11 @@ def test_a_module_named_by_a_computed_name_is_refused(tmp_path: Path) -> None:
         walk(tmp_path, "app")
 
 
-def written(spec: PackageSpec) -> bool:
-    return ROOT.joinpath(*spec.module.split(".")).with_suffix(".py").is_file()
-
-
 @pytest.mark.parametrize("name", sorted(PLAN.packages))
 def test_each_function_answers_from_its_package_alone(
-    name: str, here: tuple[Runtime, str], tmp_path: Path, request: pytest.FixtureRequest
+    name: str, here: tuple[Runtime, str], tmp_path: Path, lab: Lab
 ) -> None:
     spec = PLAN.packages[name]
-    if not written(spec):
-        pytest.skip(f"{spec.module} is not written yet")
-    lab: Lab = request.getfixturevalue("lab")
     names = ("AWS_", "MINILAB_")
     environ = {k: v for k, v in lab.environ.items() if k.startswith(names)}
     runtime, python = here
@@ -279,8 +272,6 @@ def test_each_function_answers_from_its_package_alone(
 @pytest.mark.parametrize("name", sorted(PLAN.packages))
 def test_each_function_holds_nothing_heavy(name: str) -> None:
     spec = PLAN.packages[name]
-    if not written(spec):
-        pytest.skip(f"{spec.module} is not written yet")
     contents = contents_of(PLAN, spec, ARM)
     heavy = {"pandas", "pyarrow", "numpy", "dagster", "awswrangler"}
     assert not heavy & {entry.name for entry in contents.locked}

@@ -69,6 +69,7 @@ def main(points: list[str]) -> None:
     workers = {}
     for point in points:
         if not (worker := os.fork()):  # before anything has threads or connections
+            signal.alarm(90)  # one that does not come to its point does not stay
             work(point)
             os._exit(0)
         workers[point] = worker

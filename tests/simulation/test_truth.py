@@ -20,10 +20,13 @@ def assert_lake_has(lab: Any, sent: list[Summary]) -> None:
     landed = counted(lab, "select stream, count(*) from events group by 1")
     distinct = counted(
         lab,
-        "select stream, count(*) from (select distinct stream, source, id from events) group by 1",
+        "select stream, count(*) from (select distinct stream, tenant, source, id from events)"
+        " group by 1",
     )
     types = counted(
-        lab, "select type, count(*) from (select distinct type, source, id from events) group by 1"
+        lab,
+        "select type, count(*) from (select distinct type, tenant, source, id from events)"
+        " group by 1",
     )
     failed = counted(lab, "select stream, reason, count(*) from failed_events group by 1, 2")
     for name in {stream.stream for stream in streams}:

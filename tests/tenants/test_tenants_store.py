@@ -123,7 +123,7 @@ def test_of_two_rotations_at_once_no_key_is_lost(lab: Lab) -> None:
 def test_what_is_not_there_is_said(lab: Lab) -> None:
     store = Tenants(lab.settings)
     with pytest.raises(TenantError, match="no tenant 'ghost'"):
-        store.set_status("ghost", "suspended")
+        store.change("ghost", status="suspended")
     with pytest.raises(TenantError, match="no tenant 'ghost'"):
         store.rotate("ghost", new_key("ghost", CREATED)[1], now=0, old_until=1)
     elsewhere = Tenants(replace(lab.settings, env="nowhere"))
@@ -159,6 +159,10 @@ def test_the_commands_make_list_rotate_suspend_and_resume(lab: Lab) -> None:
     }
     assert is_valid(store, text, now=0)
 
+    plain = run("create", "cli-plain")
+    assert plain.exit_code == 0 and "cli-plain" in plain.stderr
+    assert is_valid(store, plain.stdout.strip(), now=0), "stdout is the key and nothing else"
+
     again = run("create", "cli-acme")
     assert isinstance(again.exception, MinilabError) and "rotate" in str(again.exception)
 
@@ -172,9 +176,14 @@ def test_the_commands_make_list_rotate_suspend_and_resume(lab: Lab) -> None:
     assert plain.exit_code == 0, plain.output
     assert is_valid(store, plain.stdout.strip(), now=0), "stdout is the key and nothing else"
 
+    assert run("change", "cli-acme", "--rate", "7", "--stream", "billing").exit_code == 0
+    assert run("change", "cli-acme").exit_code == 2, "nothing to change"
+    assert run("change", "cli-acme", "--plan", "gold").exit_code == 2, "no such plan"
     assert run("suspend", "cli-acme").exit_code == 0
     listed = {t["name"]: t for t in json.loads(run("list", "--json").stdout)}
     assert listed["cli-acme"]["status"] == "suspended"
+    assert listed["cli-acme"]["events_per_second"] == 7
+    assert listed["cli-acme"]["streams"] == ["billing"]
     assert run("resume", "cli-acme").exit_code == 0
     table = run("list")
     assert table.exit_code == 0 and "cli-acme" in table.stdout and "active" in table.stdout

@@ -2,6 +2,7 @@
     materialized='incremental',
     incremental_strategy='merge',
     unique_key=['event_source', 'event_id'],
+    incremental_predicates=[same_tenant('target', 'src')],
     partitioned_by=['day(event_time)'],
     meta={'merge_days': 'event_time'},
 ) }}

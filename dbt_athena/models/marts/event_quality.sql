@@ -51,8 +51,9 @@ failures as (
     left join {{ ref('stg_events') }} as accepted
         on failed.id = accepted.event_id
         and failed.source = accepted.event_source
+        and {{ same_tenant('failed', 'accepted') }}
         and accepted.landed_at > failed.landed_at
-        {# What was accepted is the other event of that source and id. #}
+        {# What was accepted is the tenant's other event of that source and id. #}
         and failed.reason <> 'conflict'
         {% if first_day %}
         and accepted.landed_at >= {{ since }}

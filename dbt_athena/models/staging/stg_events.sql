@@ -2,6 +2,7 @@
     materialized='incremental',
     incremental_strategy='merge',
     unique_key=['event_source', 'event_id'],
+    incremental_predicates=[same_tenant('target', 'src')],
     update_condition='src.landed_at < target.landed_at',
     partitioned_by=['stream', 'day(event_time)'],
     meta={'merge_days': 'event_time'},
@@ -9,8 +10,11 @@
 ) }}
 
 {#
-  One row per event. Reads the raw partitions of the batches that are new, keeps the first landed copy
-  of each event, leaves out what was staged before, and merges into the days that the batch has.
+  One row per event, which is identified by tenant, source and id (docs/decisions/0009). Reads the raw
+  partitions of the batches that are new, keeps the first landed copy of each event, leaves out what was
+  staged before, and merges into the days that the batch has.
+
+  The tenant is no unique_key, since dbt-athena merges by `=` and it may be null.
 #}
 {% set batches = ref('stg_landed_batches') %}
 {% set new = batches_to_stage(batches, this) if is_incremental() else none %}
@@ -47,7 +51,7 @@ copies as (
     select
         *,
         row_number() over (
-            partition by event_source, event_id
+            partition by tenant, event_source, event_id
             order by landed_at, batch_id, shard, bus_position, item
         ) as copy
     from landed
@@ -55,6 +59,19 @@ copies as (
 
 first_copies as (
     select * from copies where copy = 1
+),
+
+new_events as (
+    select first_copies.*
+    from first_copies
+    {% if is_incremental() %}
+    left join {{ this }} as staged
+        on first_copies.event_source = staged.event_source
+        and first_copies.event_id = staged.event_id
+        and {{ same_tenant('first_copies', 'staged') }}
+        and staged.landed_at >= timestamp '{{ new.dedup_from }} 00:00:00'
+    where staged.event_id is null
+    {% endif %}
 )
 
 select
@@ -89,13 +106,4 @@ select
     landed_date,
     batch_id,
     (select cast(max(staged_at) as timestamp(6)) from {{ batches }}) as staged_at
-from first_copies
-{% if is_incremental() %}
-where not exists (
-    select 1
-    from {{ this }} as staged
-    where staged.event_source = first_copies.event_source
-      and staged.event_id = first_copies.event_id
-      and staged.landed_at >= timestamp '{{ new.dedup_from }} 00:00:00'
-)
-{% endif %}
+from new_events

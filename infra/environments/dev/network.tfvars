@@ -32,7 +32,7 @@ services = {
   # Dagster's pages and API, for whoever owns a part of the pipeline.
   dagster = {
     owner  = "shared-services"
-    target = { type = "IP", port = 3000, health_path = "/server_info" }
+    target = { type = "IP", port = 3000, protocol = "HTTP", health_path = "/server_info" }
     rules = {
       pages = { priority = 20, method = "GET", path_prefix = "/" }
       api   = { priority = 10, method = "POST", path_prefix = "/graphql" }

@@ -99,6 +99,8 @@ locals {
         Effect = "Deny"
         Action = [
           "ec2:DisableEbsEncryptionByDefault",
+          "ec2:DisableImageBlockPublicAccess",
+          "ec2:DisableSnapshotBlockPublicAccess",
           "s3:PutAccountPublicAccessBlock",
           "s3:PutBucketPublicAccessBlock",
         ]
@@ -120,9 +122,9 @@ locals {
         }
       },
       {
-        Sid      = "NoPublicSnapshotsAndImages"
+        Sid      = "NoPublicSnapshots"
         Effect   = "Deny"
-        Action   = ["ec2:ModifyImageAttribute", "ec2:ModifySnapshotAttribute"]
+        Action   = "ec2:ModifySnapshotAttribute"
         Resource = "*"
         Condition = {
           StringEquals = { "ec2:Add/group" = "all" }
@@ -152,7 +154,6 @@ locals {
         Action = [
           "ec2:AllocateAddress",
           "ec2:AssociateAddress",
-          "ec2:AttachEgressOnlyInternetGateway",
           "ec2:AttachInternetGateway",
           "ec2:CreateDefaultSubnet",
           "ec2:CreateDefaultVpc",

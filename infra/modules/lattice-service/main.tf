@@ -47,7 +47,7 @@ resource "aws_vpclattice_target_group" "this" {
 
     vpc_identifier   = local.is_lambda ? null : var.target.vpc_id
     port             = local.is_lambda ? null : var.target.port
-    protocol         = local.is_lambda ? null : "HTTPS"
+    protocol         = local.is_lambda ? null : var.target.protocol
     protocol_version = local.is_lambda ? null : "HTTP1"
     ip_address_type  = var.target.type == "IP" ? "IPV4" : null
 
@@ -57,7 +57,7 @@ resource "aws_vpclattice_target_group" "this" {
 
       content {
         enabled                       = true
-        protocol                      = "HTTPS"
+        protocol                      = var.target.protocol
         protocol_version              = "HTTP1"
         path                          = health_check.value
         health_check_interval_seconds = 30

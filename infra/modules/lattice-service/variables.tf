@@ -14,17 +14,23 @@ variable "service_network_id" {
 }
 
 variable "target" {
-  description = "What answers: LAMBDA, or IP or ALB with the VPC and port; IP also with the path that says whether it is well. The stack that runs it attaches it to the target group."
+  description = "What answers: LAMBDA, or IP or ALB with the VPC, port and protocol; IP also with the path that says whether it is well. The stack that runs it attaches it to the target group."
   type = object({
     type        = string
     vpc_id      = optional(string)
     port        = optional(number, 443)
+    protocol    = optional(string, "HTTPS")
     health_path = optional(string, "/")
   })
 
   validation {
     condition     = contains(["LAMBDA", "IP", "ALB"], var.target.type)
     error_message = "A target is a LAMBDA, an IP or an ALB."
+  }
+
+  validation {
+    condition     = contains(["HTTP", "HTTPS"], var.target.protocol)
+    error_message = "A target speaks HTTP or HTTPS. Callers always speak HTTPS to Lattice."
   }
 
   validation {

@@ -34,6 +34,7 @@ variable "services" {
     target = object({
       type        = string
       port        = optional(number, 443)
+      protocol    = optional(string, "HTTPS")
       health_path = optional(string, "/")
     })
     rules = map(object({

@@ -93,6 +93,8 @@ resource "aws_default_route_table" "this" {
 # --- security groups -----------------------------------------------------------------------------
 
 resource "aws_security_group" "workload" {
+  # checkov:skip=CKV2_AWS_5: attached by the stacks that run something in the VPC
+
   name        = "${var.name}-workload"
   description = "What the team runs: out to AWS endpoints and VPC Lattice, nothing in."
   vpc_id      = aws_vpc.this.id
@@ -176,7 +178,7 @@ module "log_key" {
   services = {
     LogGroups = {
       principal = "logs.${local.region}.amazonaws.com"
-      actions   = ["kms:Decrypt*", "kms:Describe*", "kms:Encrypt*", "kms:GenerateDataKey*", "kms:ReEncrypt*"]
+      actions   = ["kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"]
       conditions = {
         ArnEquals = {
           "kms:EncryptionContext:aws:logs:arn" = ["arn:${data.aws_partition.current.partition}:logs:${local.region}:${data.aws_caller_identity.current.account_id}:log-group:${local.log_group_name}"]

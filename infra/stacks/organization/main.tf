@@ -19,5 +19,5 @@ module "guardrails" {
   source = "../../modules/guardrails"
 
   target_id       = module.organization.root_id
-  allowed_regions = distinct([var.region, "us-east-1"])
+  allowed_regions = [var.region]
 }

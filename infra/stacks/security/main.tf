@@ -84,7 +84,7 @@ module "audit_key" {
   services = {
     LogGroup = {
       principal = "logs.${var.region}.amazonaws.com"
-      actions   = ["kms:Decrypt*", "kms:Describe*", "kms:Encrypt*", "kms:GenerateDataKey*", "kms:ReEncrypt*"]
+      actions   = ["kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"]
       conditions = {
         ArnEquals = {
           "kms:EncryptionContext:aws:logs:arn" = ["arn:${data.aws_partition.current.partition}:logs:${var.region}:${local.account_ids["management"]}:log-group:/minilab/${local.name}/trail"]

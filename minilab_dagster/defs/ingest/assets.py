@@ -1,4 +1,4 @@
-"""The buses that events arrive on: not made here, only shown."""
+"""The way of events up to the buses that they arrive on: not made here, only shown."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ def _ingest_spec(stream: Stream, registry: Registry) -> dg.AssetSpec:
     )
     return dg.AssetSpec(
         names.ingest_key(stream.name),
+        deps=[names.INGESTION_PROCESSOR],
         description=f"{stream.description}\n\nOn {bus}.",
         group_name=names.INGEST,
         owners=[names.owner_of(stream)],
@@ -28,7 +29,34 @@ def _ingest_spec(stream: Stream, registry: Registry) -> dg.AssetSpec:
     )
 
 
+_FRONT = (
+    dg.AssetSpec(
+        names.INGESTION_API,
+        description=(
+            "Takes clients' CloudEvents over HTTP: whose they are, whether they keep their"
+            " contract, and each once. What it answers with 202 is in the ingest queue.\n\n"
+            "`minilab tenants list` shows who sends; what it rejects is in `raw/failed_events`."
+        ),
+        group_name=names.INGEST,
+        owners=[names.INGESTION_TEAM],
+        kinds={"lambda", "dynamodb", "sqs"},
+    ),
+    dg.AssetSpec(
+        names.INGESTION_PROCESSOR,
+        deps=[names.INGESTION_API],
+        description=(
+            "Takes from the ingest queue, adds what the platform knows of an event, and puts it on"
+            " the bus of its stream, a tenant's events in their order."
+        ),
+        group_name=names.INGEST,
+        owners=[names.EVENTS_TEAM],
+        kinds={"lambda", "ecs"},
+    ),
+)
+
+
 @dg.definitions
 def ingest() -> dg.Definitions:
     registry = load_registry()
-    return dg.Definitions([_ingest_spec(s, registry) for s in registry.streams.values()])
+    streams = [_ingest_spec(stream, registry) for stream in registry.streams.values()]
+    return dg.Definitions([*_FRONT, *streams])

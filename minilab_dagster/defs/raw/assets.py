@@ -109,7 +109,11 @@ def _reasons(landed: StreamSummary) -> dict[str, int]:
 
 @dg.asset(
     key=names.FAILED_EVENTS,
-    deps=[names.raw_key(stream) for stream in load_registry().streams],
+    deps=[
+        names.INGESTION_API,
+        names.INGESTION_PROCESSOR,
+        *(names.raw_key(stream) for stream in load_registry().streams),
+    ],
     group_name=names.RAW,
     owners=[names.PLATFORM_TEAM],
     kinds={"parquet", "s3", "glue"},

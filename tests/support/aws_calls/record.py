@@ -14,16 +14,17 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from pathlib import Path
-from types import FrameType, ModuleType
+from types import ModuleType
 from typing import Any
 
 from tests.support.aws_calls.kafka import watch_kafka
-from tests.support.aws_calls.parts import PROJECT, part_of_modules
+from tests.support.aws_calls.parts import part_of_modules
 from tests.support.aws_calls.resources import touched
+from tests.support.aws_calls.threads import follow_threads, project_modules
 
 _FLUSH_SECONDS = 1.0
 
@@ -75,7 +76,7 @@ class Recorder:
                 self._write()
 
     def _who(self) -> tuple[str, str]:
-        modules = list(_project_modules(sys._getframe(2)))
+        modules = list(project_modules(sys._getframe(2)))
         part = self._part if self._part is not None else part_of_modules(modules)
         return part, modules[0] if modules else ""
 
@@ -90,15 +91,6 @@ class Recorder:
         if lines:
             with self._file.open("a") as file:
                 file.write("".join(f"{line}\n" for line in lines))
-
-
-def _project_modules(frame: FrameType | None) -> Iterator[str]:
-    """Modules of the project on the stack, from the caller outwards."""
-    while frame is not None:
-        name = frame.f_globals.get("__name__", "")
-        if name.partition(".")[0] in PROJECT:
-            yield name
-        frame = frame.f_back
 
 
 class _OnImport(MetaPathFinder):
@@ -141,6 +133,8 @@ def start_recording(folder: Path, part: str | None) -> Recorder:
         # Every session that is made from now on registers these.
         handlers.BUILTIN_HANDLERS.append(("before-parameter-build", recorder.on_call))
 
+    if part is None:
+        follow_threads()
     when_imported("botocore.handlers", watch_botocore)
     when_imported("confluent_kafka", lambda module: watch_kafka(module, recorder.add))
     return recorder

@@ -65,7 +65,7 @@ run "an_ip_target_is_checked_in_its_vpc" {
   command = plan
 
   variables {
-    target = { type = "IP", vpc_id = "vpc-00000000000000000", port = 3000, health_path = "/server_info" }
+    target = { type = "IP", vpc_id = "vpc-00000000000000000", port = 3000, protocol = "HTTP", health_path = "/server_info" }
   }
 
   assert {
@@ -84,6 +84,16 @@ run "an_unknown_target_is_refused" {
 
   variables {
     target = { type = "INSTANCE", vpc_id = "vpc-00000000000000000" }
+  }
+
+  expect_failures = [var.target]
+}
+
+run "an_unknown_protocol_is_refused" {
+  command = plan
+
+  variables {
+    target = { type = "IP", vpc_id = "vpc-00000000000000000", protocol = "TCP" }
   }
 
   expect_failures = [var.target]
