@@ -143,3 +143,39 @@ mock_data "aws_subnets" {
     ids = ["subnet-11111111111111111", "subnet-22222222222222222", "subnet-33333333333333333"]
   }
 }
+
+mock_resource "aws_db_instance" {
+  defaults = {
+    address = "mocked.eu-central-1.rds.amazonaws.com"
+    master_user_secret = [
+      {
+        secret_arn = "arn:aws:secretsmanager:eu-central-1:111111111111:secret:mocked-a1b2c3"
+      }
+    ]
+  }
+}
+
+mock_resource "aws_ecr_repository" {
+  defaults = {
+    arn            = "arn:aws:ecr:eu-central-1:111111111111:repository/mocked"
+    repository_url = "111111111111.dkr.ecr.eu-central-1.amazonaws.com/mocked"
+  }
+}
+
+mock_resource "aws_ecs_cluster" {
+  defaults = {
+    arn = "arn:aws:ecs:eu-central-1:111111111111:cluster/mocked"
+  }
+}
+
+mock_resource "aws_ecs_task_definition" {
+  defaults = {
+    arn = "arn:aws:ecs:eu-central-1:111111111111:task-definition/mocked:1"
+  }
+}
+
+mock_resource "aws_service_discovery_service" {
+  defaults = {
+    arn = "arn:aws:servicediscovery:eu-central-1:111111111111:service/srv-mocked"
+  }
+}
