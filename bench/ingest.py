@@ -86,6 +86,8 @@ def main() -> None:
     parser.add_argument("--processor", action="store_true", help="the processor's figures too")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
+    if options.json and options.processor:
+        parser.error("--processor prints text: leave --json out")
     batches = options.batch or [1, 100]
     found: dict[str, Any] = {}
     with laptop() as home:

@@ -179,3 +179,21 @@ mock_resource "aws_service_discovery_service" {
     arn = "arn:aws:servicediscovery:eu-central-1:111111111111:service/srv-mocked"
   }
 }
+
+mock_data "aws_kms_alias" {
+  defaults = {
+    target_key_arn = "arn:aws:kms:eu-central-1:111111111111:key/00000000-0000-0000-0000-000000000000"
+  }
+}
+
+mock_resource "aws_athena_data_catalog" {
+  defaults = {
+    arn = "arn:aws:athena:eu-central-1:111111111111:datacatalog/mocked"
+  }
+}
+
+mock_resource "aws_athena_workgroup" {
+  defaults = {
+    arn = "arn:aws:athena:eu-central-1:111111111111:workgroup/mocked"
+  }
+}

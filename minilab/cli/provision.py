@@ -14,8 +14,10 @@ from minilab.cli.output import json_option, note, print_json, print_table, progr
 @click.option("--check", "check_only", is_flag=True, help="List what is missing; exit 1 if any.")
 @json_option
 def provision(check_only: bool, as_json: bool) -> None:
-    """Create the buckets, queues, topics, ledger and tables that are missing.
+    """Create the buckets, queues, topics and tables that this account lacks.
 
+    Where ingestion and shared services are accounts of their own (MINILAB_INGESTION_ACCOUNT,
+    MINILAB_SHARED_ACCOUNT), only what lives in the account that you are signed in to counts.
     Safe to repeat: what is there already is left alone.
 
     \b
@@ -29,8 +31,15 @@ def provision(check_only: bool, as_json: bool) -> None:
 
     settings, registry = Settings.from_env(), load_registry()
     act = provisioning.check if check_only else provisioning.provision
+    total = 0
     with progress("Looking at what is there") as bar:
-        lacks = act(settings, registry, on_progress=bar.message)
+
+        def look_at(name: str) -> None:
+            nonlocal total
+            total += 1
+            bar.message(name)
+
+        lacks = act(settings, registry, on_progress=look_at)
     if as_json:
         print_json({"missing" if check_only else "created": [asdict(lack) for lack in lacks]})
     elif lacks:
@@ -38,7 +47,6 @@ def provision(check_only: bool, as_json: bool) -> None:
             ["kind", "name", "what" if check_only else "was"],
             [(lack.kind, lack.name, lack.detail) for lack in lacks],
         )
-    total = len(provisioning.resources(settings, registry))
     if not check_only:
         note(f"{len(lacks)} of {total} resources created or corrected; the rest were there.")
     elif lacks:

@@ -9,7 +9,10 @@ from cloud import MANAGEMENT, Cloud
 from terraform import Result, Terraform
 
 ENVIRONMENT = "dev"
-ORDER = ("organization", "security", "network")
+ORDER = (
+    *("organization", "security", "network"),
+    *("shared-services", "ingestion", "events", "analytics"),
+)
 """The stacks after bootstrap, in the order of apply; destroyed in the reverse one."""
 
 _BUCKET = f"minilab-{ENVIRONMENT}-terraform-{MANAGEMENT}"

@@ -16,18 +16,19 @@ FOLDERS = [f"modules/{name}" for name in MODULES] + [f"stacks/{name}" for name i
 VERSIONS = {"required_version": ">= 1.11", "aws": "~> 5.100"}
 
 
-def load_tool() -> ModuleType:
-    """The generator of the tables, which is no part of any package."""
-    path = INFRA / "tools" / "module_docs.py"
-    spec = importlib.util.spec_from_file_location("module_docs", path)
+def load_tool(name: str) -> ModuleType:
+    """One of the generators, which are no part of any package."""
+    path = INFRA / "tools" / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules["module_docs"] = module  # dataclasses look their module up
+    sys.modules[name] = module  # dataclasses look their module up
     spec.loader.exec_module(module)
     return module
 
 
-module_docs = load_tool()
+module_docs = load_tool("module_docs")
+raw_tables = load_tool("raw_tables")
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
@@ -62,6 +63,12 @@ def test_the_tables_in_the_readme_are_up_to_date(folder: str) -> None:
     readme = (INFRA / folder / "README.md").read_text()
     new = module_docs.with_tables(readme, module_docs.tables(INFRA / folder))
     assert readme == new, "run: python infra/tools/module_docs.py"
+
+
+def test_the_raw_tables_are_those_of_the_code() -> None:
+    assert raw_tables.TARGET.read_text() == raw_tables.document(), (
+        "run: python infra/tools/raw_tables.py"
+    )
 
 
 def test_the_table_of_a_variable_tells_all_of_it() -> None:

@@ -6,11 +6,13 @@ as it came over the wire, before botocore reads from it what it knows and drops 
 
 from __future__ import annotations
 
+import io
 import json
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
+from zipfile import ZipFile
 
 import botocore.session
 import pytest
@@ -227,6 +229,7 @@ def test_a_life_of_everything_that_is_stubbed(wire: Wire) -> None:
     describe_ec2(wire, team, vpc)
     keep_objects(wire)
     remove_a_trail(wire)
+    feed_a_function(wire, owner, team)
     remove(wire, owner, team)
     assert wire.wrong == []
     assert wire.called >= wire.stubbed, "a stub that no contract test calls"
@@ -282,6 +285,60 @@ def remove_a_trail(wire: Wire) -> None:
     cloudtrail.delete_trail(Name=trail["TrailARN"])
     assert cloudtrail.describe_trails()["trailList"] == []
     s3.delete_bucket(Bucket="trail")
+
+
+def feed_a_function(wire: Wire, owner: str, team: str) -> None:
+    """From a queue of another account: not before its policy names the function's role."""
+    sqs, iam, functions = (
+        wire.client("sqs", owner),
+        wire.client("iam", team),
+        wire.client("lambda", team),
+    )
+    dead = sqs.create_queue(QueueName="dead")["QueueUrl"]
+    redrive = f'{{"deadLetterTargetArn":"{arn_of(sqs, dead)}","maxReceiveCount":5}}'
+    url = sqs.create_queue(QueueName="fed", Attributes={"RedrivePolicy": redrive})["QueueUrl"]
+    names = ["Policy", "RedrivePolicy"]
+    assert sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"] == {
+        "RedrivePolicy": redrive
+    }
+    role = iam.create_role(RoleName="fed", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+    archive = io.BytesIO()
+    with ZipFile(archive, "w") as file:
+        file.writestr("nothing.py", "")
+    functions.create_function(
+        FunctionName="fed",
+        Role=role,
+        Runtime="python3.12",
+        Handler="nothing.handler",
+        Code={"ZipFile": archive.getvalue()},
+    )
+    mapping = {"EventSourceArn": arn_of(sqs, url), "FunctionName": "fed"}
+    with pytest.raises(ClientError) as caught:
+        functions.create_event_source_mapping(**mapping)
+    assert code_of(caught) == "ResourceNotFoundException"
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"AWS": f"arn:aws:iam::{team}:root"},
+        "Action": ["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"],
+        "Resource": arn_of(sqs, url),
+        "Condition": {"ArnEquals": {"aws:PrincipalArn": [role]}},
+    }
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": "60"})
+    told = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
+    assert json.loads(told["Policy"])["Statement"] == [statement]
+    made = functions.create_event_source_mapping(**mapping)
+    functions.delete_event_source_mapping(UUID=made["UUID"])
+    functions.delete_function(FunctionName="fed")
+    iam.delete_role(RoleName="fed")
+    sqs.delete_queue(QueueUrl=url)
+    sqs.delete_queue(QueueUrl=dead)
+
+
+def arn_of(sqs: Any, url: str) -> str:
+    answer = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+    return str(answer["Attributes"]["QueueArn"])
 
 
 def put_policy(s3: Any, statement: dict[str, Any]) -> None:

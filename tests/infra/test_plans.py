@@ -40,10 +40,15 @@ def test_everything_that_can_be_tagged_says_whose_it_is(plan: dict[str, Any]) ->
 KEY_OF = {
     "aws_cloudtrail": "kms_key_id",
     "aws_cloudwatch_log_group": "kms_key_id",
+    "aws_lambda_function": "kms_key_arn",
+    "aws_sqs_queue": "kms_master_key_id",
     "aws_sns_topic": "kms_master_key_id",
 }
 # Attributes that speak of keys and are held to something else.
 OTHERWISE = {
+    "aws_dynamodb_table": "test_tables_and_results_are_encrypted_by_a_key_of_ours",
+    "aws_athena_workgroup": "test_tables_and_results_are_encrypted_by_a_key_of_ours",
+    "aws_lambda_event_source_mapping": "its filter could be encrypted; it has none",
     "aws_ebs_encryption_by_default": "is the switch itself",
     "aws_kms_alias": "names a key",
     "aws_kms_key": "is the key; test_every_key_rotates",
@@ -59,6 +64,20 @@ def test_everything_that_can_be_encrypted_is_by_a_key_of_ours(plan: dict[str, An
             assert re.match(r"arn:aws:kms:.*:key/", key), resource.address
         elif re.search(r"kms|encrypt", " ".join(resource.values)):
             assert resource.type in OTHERWISE, f"say how {resource.type} must be encrypted"
+
+
+def test_tables_and_results_are_encrypted_by_a_key_of_ours(plan: dict[str, Any]) -> None:
+    keys = {
+        resource.address: resource.values["server_side_encryption"][0]["kms_key_arn"]
+        for resource in of_type(plan, "aws_dynamodb_table")
+    }
+    for resource in of_type(plan, "aws_athena_workgroup"):
+        (configuration,) = resource.values["configuration"]
+        assert configuration["enforce_workgroup_configuration"], resource.address
+        (results,) = configuration["result_configuration"]
+        keys[resource.address] = results["encryption_configuration"][0]["kms_key_arn"]
+    for address, key in keys.items():
+        assert re.match(r"arn:aws:kms:.*:key/", key), address
 
 
 def test_every_bucket_is_encrypted_private_and_versioned(plan: dict[str, Any]) -> None:
@@ -151,7 +170,18 @@ def test_security_groups_name_groups_and_prefix_lists_never_addresses(
 # --- policies ------------------------------------------------------------------------------------
 
 # Actions for which AWS knows no resource to name.
-WITHOUT_RESOURCE = {"logs:DescribeLogGroups"}
+WITHOUT_RESOURCE = {
+    "logs:DescribeLogGroups",
+    # How a Lambda function joins a VPC; its code is denied the same (modules/function).
+    "ec2:AssignPrivateIpAddresses",
+    "ec2:CreateNetworkInterface",
+    "ec2:DeleteNetworkInterface",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSubnets",
+    "ec2:UnassignPrivateIpAddresses",
+    "xray:PutTelemetryRecords",
+    "xray:PutTraceSegments",
+}
 # What keeps a statement within the organization, an account or one resource of ours.
 BOUNDS = {
     "aws:PrincipalAccount",

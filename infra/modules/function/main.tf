@@ -4,7 +4,7 @@ data "aws_region" "current" {}
 
 locals {
   function_arn   = "arn:${data.aws_partition.current.partition}:lambda:${data.aws_region.current.name}:${data.aws_caller_identity.current.account_id}:function:${var.name}"
-  log_group_name = "/aws/lambda/${var.name}"
+  log_group_name = "/aws/lambda/${var.name}" # where Lambda logs to of itself
 
   network_actions = [
     "ec2:AssignPrivateIpAddresses",
@@ -82,6 +82,8 @@ resource "aws_iam_role_policy" "this" {
 }
 
 resource "aws_lambda_function" "this" {
+  # checkov:skip=CKV_AWS_116: dead letters are for asynchronous invocations; API Gateway and a queue wait for an answer
+  # checkov:skip=CKV_AWS_272: the plan shows the hash of the package, which is built reproducibly from locked wheels
   function_name                  = var.name
   description                    = var.description
   role                           = aws_iam_role.this.arn
@@ -99,11 +101,6 @@ resource "aws_lambda_function" "this" {
     variables = var.environment
   }
 
-  logging_config {
-    log_format = "Text" # what is logged is JSON already, one object a line
-    log_group  = aws_cloudwatch_log_group.this.name
-  }
-
   tracing_config {
     mode = "Active"
   }
@@ -113,5 +110,6 @@ resource "aws_lambda_function" "this" {
     security_group_ids = var.network.security_group_ids
   }
 
-  depends_on = [aws_iam_role_policy.this]
+  # Lambda would make a log group that is not there, without key and end.
+  depends_on = [aws_cloudwatch_log_group.this, aws_iam_role_policy.this]
 }

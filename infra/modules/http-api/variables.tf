@@ -53,5 +53,5 @@ variable "log_kms_key_arn" {
 variable "log_retention_days" {
   description = "Days for which the access log is kept."
   type        = number
-  default     = 90
+  default     = 365
 }

@@ -24,6 +24,9 @@ locals {
   lake_bucket = "${local.name}-lake-${local.account}"
   results     = "${local.name}-athena-results-${local.account}"
 
+  # As the analytics stack names it.
+  workgroup = local.name
+
   namespace   = "${local.name}.internal"
   code_server = "code-server.${local.namespace}"
 
@@ -51,10 +54,11 @@ locals {
       DAGSTER_POSTGRES_DB         = "dagster"
       DAGSTER_POSTGRES_HOST       = module.database.host
       MINILAB_ALERTS_TOPIC_ARN    = local.alerts_topic_arn
-      MINILAB_ATHENA_WORKGROUP    = var.athena_workgroup
+      MINILAB_ATHENA_WORKGROUP    = local.workgroup
       MINILAB_DAGSTER_CODE_SERVER = local.code_server
       MINILAB_DAGSTER_LOGS_BUCKET = module.compute_logs.name
       MINILAB_DAGSTER_RUN_TASK    = "${local.name}-dagster-run"
+      MINILAB_DATABASE_PREFIX     = var.database_prefix
       MINILAB_ENV                 = var.environment
       MINILAB_INGESTION_ACCOUNT   = local.account_ids["team-a"]
       MINILAB_LAKE_BUCKET         = local.lake_bucket
@@ -427,25 +431,25 @@ locals {
           Sid      = "KnowTables"
           Effect   = "Allow"
           Action   = ["glue:BatchGetPartition", "glue:GetDatabase", "glue:GetDatabases", "glue:GetPartition", "glue:GetPartitions", "glue:GetTable", "glue:GetTableVersions", "glue:GetTables"]
-          Resource = concat(["${local.glue}:catalog"], flatten([for schema in ["raw", "staging", "marts"] : ["${local.glue}:database/minilab_${schema}", "${local.glue}:table/minilab_${schema}/*"]]))
+          Resource = concat(["${local.glue}:catalog"], flatten([for schema in ["raw", "staging", "marts"] : ["${local.glue}:database/${var.database_prefix}_${schema}", "${local.glue}:table/${var.database_prefix}_${schema}/*"]]))
         },
         {
           Sid      = "RegisterLanded"
           Effect   = "Allow"
           Action   = ["glue:BatchCreatePartition", "glue:UpdatePartition"]
-          Resource = concat(["${local.glue}:catalog", "${local.glue}:database/minilab_raw"], [for table in ["events", "failed_events"] : "${local.glue}:table/minilab_raw/${table}"])
+          Resource = concat(["${local.glue}:catalog", "${local.glue}:database/${var.database_prefix}_raw"], [for table in ["events", "failed_events"] : "${local.glue}:table/${var.database_prefix}_raw/${table}"])
         },
         {
           Sid      = "BuildModels"
           Effect   = "Allow"
           Action   = ["glue:CreateTable", "glue:DeleteTable", "glue:UpdateTable"]
-          Resource = concat(["${local.glue}:catalog"], flatten([for schema in ["staging", "marts"] : ["${local.glue}:database/minilab_${schema}", "${local.glue}:table/minilab_${schema}/*"]]))
+          Resource = concat(["${local.glue}:catalog"], flatten([for schema in ["staging", "marts"] : ["${local.glue}:database/${var.database_prefix}_${schema}", "${local.glue}:table/${var.database_prefix}_${schema}/*"]]))
         },
         {
           Sid      = "Query"
           Effect   = "Allow"
           Action   = ["athena:GetQueryExecution", "athena:GetQueryResults", "athena:GetWorkGroup", "athena:StartQueryExecution"]
-          Resource = ["arn:${local.partition}:athena:${local.here}:workgroup/${var.athena_workgroup}"]
+          Resource = ["arn:${local.partition}:athena:${local.here}:workgroup/${local.workgroup}"]
         },
       ],
       local.kafka_statements.read,

@@ -41,10 +41,15 @@ variable "architecture" {
   default     = "ARM64"
 }
 
-variable "athena_workgroup" {
-  description = "Athena workgroup in which runs query."
+variable "database_prefix" {
+  description = "What the Glue databases begin with: MINILAB_DATABASE_PREFIX."
   type        = string
-  default     = "primary"
+  default     = "minilab"
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9_]*$", var.database_prefix))
+    error_message = "Use lower-case letters, digits and underscores, beginning with a letter."
+  }
 }
 
 variable "kafka" {

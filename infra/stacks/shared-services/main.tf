@@ -6,7 +6,7 @@ data "aws_partition" "current" {}
 module "accounts" {
   source = "../../modules/organization-accounts"
 
-  required = ["shared-services", "team-a", "team-b"]
+  required = ["shared-services", "analytics", "team-a", "team-b"]
 }
 
 locals {
@@ -25,6 +25,15 @@ locals {
   # Who else works here, by its role's name.
   ingest    = { account_id = local.account_ids["team-a"], roles = ["${local.name}-ingest"] }
   processor = { account_id = local.account_ids["team-b"], roles = ["${local.name}-processor"] }
+  analyst   = { account_id = local.account_ids["analytics"], roles = ["${local.name}-analyst"] }
+
+  # What each may do with the lake's bucket, and where.
+  lake_grants = {
+    IngestClaims    = merge(local.ingest, { actions = ["s3:PutObject"], resources = ["/claims/*"] })
+    ProcessorClaims = merge(local.processor, { actions = ["s3:PutObject"], resources = ["/claims/*"] })
+    AnalystReads    = merge(local.analyst, { actions = ["s3:GetObject"], resources = ["/warehouse/*"] })
+    AnalystFinds    = merge(local.analyst, { actions = ["s3:GetBucketLocation", "s3:ListBucket"], resources = [""] })
+  }
 }
 
 # --- the lake ------------------------------------------------------------------------------------
@@ -35,8 +44,9 @@ module "lake_key" {
   name        = "${local.name}-lake"
   description = "The lake and Athena's results."
 
-  # Both only ever put payloads that no message carries.
+  # Ingestion and processor only ever put payloads that no message carries.
   grants = {
+    Analyst   = merge(local.analyst, { actions = ["kms:Decrypt"] })
     Ingest    = merge(local.ingest, { actions = ["kms:GenerateDataKey"] })
     Processor = merge(local.processor, { actions = ["kms:GenerateDataKey"] })
   }
@@ -56,13 +66,13 @@ module "lake" {
   noncurrent_days = 7
 
   extra_statements = jsonencode([
-    for name, caller in { Ingest = local.ingest, Processor = local.processor } : {
-      Sid                        = "${name}Claims"
-      Effect                     = "Allow"
-      Principal                  = { AWS = "arn:${local.partition}:iam::${caller.account_id}:root" }
-      Action                     = "s3:PutObject"
-      Resource                   = "arn:${local.partition}:s3:::${local.lake_bucket}/claims/*"
-      Condition                  = { ArnEquals = { "aws:PrincipalArn" = [for role in caller.roles : "arn:${local.partition}:iam::${caller.account_id}:role/${role}"] } }
+    for name, grant in local.lake_grants : {
+      Sid       = name
+      Effect    = "Allow"
+      Principal = { AWS = "arn:${local.partition}:iam::${grant.account_id}:root" }
+      Action    = grant.actions
+      Resource  = [for resource in grant.resources : "arn:${local.partition}:s3:::${local.lake_bucket}${resource}"]
+      Condition = { ArnEquals = { "aws:PrincipalArn" = [for role in grant.roles : "arn:${local.partition}:iam::${grant.account_id}:role/${role}"] } }
     }
   ])
 

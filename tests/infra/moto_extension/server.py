@@ -17,7 +17,7 @@ from typing import Any
 from moto.core.responses import BaseResponse
 from moto.server import ThreadedMotoServer
 
-from . import cloudtrail, ec2, lattice, ram, s3  # noqa: F401 - they join moto
+from . import cloudtrail, ec2, functions, lattice, ram, s3, sqs  # noqa: F401 - they join moto
 from .registry import STUBS
 
 _call_action = BaseResponse.call_action

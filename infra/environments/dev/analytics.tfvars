@@ -1,0 +1,2 @@
+gigabytes_per_query    = 100
+gigabytes_per_question = 10

@@ -1,0 +1,45 @@
+locals {
+  tags = {
+    Project     = "minilab"
+    Environment = var.environment
+    Stack       = "analytics"
+    ManagedBy   = "terraform"
+  }
+}
+
+# The management account. Everything else is reached by assuming a role from here.
+provider "aws" {
+  region = var.region
+
+  default_tags {
+    tags = merge(local.tags, { Owner = "platform" })
+  }
+}
+
+provider "aws" {
+  alias  = "shared_services"
+  region = var.region
+
+  assume_role {
+    role_arn     = local.role_arns["shared-services"]
+    session_name = "terraform-analytics"
+  }
+
+  default_tags {
+    tags = merge(local.tags, { Owner = "platform" })
+  }
+}
+
+provider "aws" {
+  alias  = "analytics"
+  region = var.region
+
+  assume_role {
+    role_arn     = local.role_arns["analytics"]
+    session_name = "terraform-analytics"
+  }
+
+  default_tags {
+    tags = merge(local.tags, { Owner = "analytics" })
+  }
+}
