@@ -197,3 +197,27 @@ mock_resource "aws_athena_workgroup" {
     arn = "arn:aws:athena:eu-central-1:111111111111:workgroup/mocked"
   }
 }
+
+mock_data "aws_apigatewayv2_apis" {
+  defaults = {
+    ids = ["a1b2c3d4e5"]
+  }
+}
+
+mock_resource "aws_cloudwatch_composite_alarm" {
+  defaults = {
+    arn = "arn:aws:cloudwatch:eu-central-1:111111111111:alarm:mocked"
+  }
+}
+
+mock_resource "aws_cloudwatch_metric_alarm" {
+  defaults = {
+    arn = "arn:aws:cloudwatch:eu-central-1:111111111111:alarm:mocked"
+  }
+}
+
+mock_resource "aws_oam_sink" {
+  defaults = {
+    arn = "arn:aws:oam:eu-central-1:111111111111:sink/00000000-0000-0000-0000-000000000000"
+  }
+}

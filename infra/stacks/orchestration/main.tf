@@ -315,7 +315,7 @@ module "code" {
 # the webserver, what EcsRunLauncher and S3ComputeLogManager call.
 locals {
   in_ingestion     = "${var.region}:${local.account_ids["team-a"]}"
-  alerts_topic_arn = "arn:${local.partition}:sns:${local.here}:${local.name}-alerts-platform"
+  alerts_topic_arn = "arn:${local.partition}:sns:${local.here}:${local.name}-alerts-runs"
   ledger           = "arn:${local.partition}:dynamodb:${local.here}:table/${local.name}-landing-ledger"
   s3               = "arn:${local.partition}:s3:::"
   glue             = "arn:${local.partition}:glue:${local.here}"
