@@ -64,6 +64,7 @@ resource "aws_db_instance" "this" {
   # checkov:skip=CKV_AWS_118: CPU, memory, storage and connections are in CloudWatch without an agent on the host
   # checkov:skip=CKV_AWS_161: Dagster's storage signs in with a password only
   # checkov:skip=CKV_AWS_354: Performance Insights is not switched on
+  # checkov:skip=CKV2_AWS_69: the parameter group has rds.force_ssl; checkov does not see into a dynamic block
   # checkov:skip=CKV_AWS_353: what is slow is in the log (log_min_duration_statement)
   identifier         = var.name
   db_name            = var.database

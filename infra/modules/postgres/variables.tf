@@ -108,5 +108,5 @@ variable "log_kms_key_arn" {
 variable "log_retention_days" {
   description = "Days for which logs are kept."
   type        = number
-  default     = 90
+  default     = 365
 }
