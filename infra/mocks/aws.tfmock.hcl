@@ -144,6 +144,42 @@ mock_data "aws_subnets" {
   }
 }
 
+mock_resource "aws_db_instance" {
+  defaults = {
+    address = "mocked.eu-central-1.rds.amazonaws.com"
+    master_user_secret = [
+      {
+        secret_arn = "arn:aws:secretsmanager:eu-central-1:111111111111:secret:mocked-a1b2c3"
+      }
+    ]
+  }
+}
+
+mock_resource "aws_ecr_repository" {
+  defaults = {
+    arn            = "arn:aws:ecr:eu-central-1:111111111111:repository/mocked"
+    repository_url = "111111111111.dkr.ecr.eu-central-1.amazonaws.com/mocked"
+  }
+}
+
+mock_resource "aws_ecs_cluster" {
+  defaults = {
+    arn = "arn:aws:ecs:eu-central-1:111111111111:cluster/mocked"
+  }
+}
+
+mock_resource "aws_ecs_task_definition" {
+  defaults = {
+    arn = "arn:aws:ecs:eu-central-1:111111111111:task-definition/mocked:1"
+  }
+}
+
+mock_resource "aws_service_discovery_service" {
+  defaults = {
+    arn = "arn:aws:servicediscovery:eu-central-1:111111111111:service/srv-mocked"
+  }
+}
+
 mock_data "aws_kms_alias" {
   defaults = {
     target_key_arn = "arn:aws:kms:eu-central-1:111111111111:key/00000000-0000-0000-0000-000000000000"
@@ -178,5 +214,29 @@ mock_resource "aws_msk_configuration" {
   defaults = {
     arn             = "arn:aws:kafka:eu-central-1:333333333333:configuration/mocked/00000000-0000-0000-0000-000000000000-1"
     latest_revision = 1
+  }
+}
+
+mock_data "aws_apigatewayv2_apis" {
+  defaults = {
+    ids = ["a1b2c3d4e5"]
+  }
+}
+
+mock_resource "aws_cloudwatch_composite_alarm" {
+  defaults = {
+    arn = "arn:aws:cloudwatch:eu-central-1:111111111111:alarm:mocked"
+  }
+}
+
+mock_resource "aws_cloudwatch_metric_alarm" {
+  defaults = {
+    arn = "arn:aws:cloudwatch:eu-central-1:111111111111:alarm:mocked"
+  }
+}
+
+mock_resource "aws_oam_sink" {
+  defaults = {
+    arn = "arn:aws:oam:eu-central-1:111111111111:sink/00000000-0000-0000-0000-000000000000"
   }
 }

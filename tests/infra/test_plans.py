@@ -5,6 +5,7 @@ Such a plan changes nothing and knows every value, ARNs and policies included.
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -40,12 +41,14 @@ def test_everything_that_can_be_tagged_says_whose_it_is(plan: dict[str, Any]) ->
 KEY_OF = {
     "aws_cloudtrail": "kms_key_id",
     "aws_cloudwatch_log_group": "kms_key_id",
+    "aws_db_instance": "kms_key_id",
     "aws_lambda_function": "kms_key_arn",
     "aws_sqs_queue": "kms_master_key_id",
     "aws_sns_topic": "kms_master_key_id",
 }
 # Attributes that speak of keys and are held to something else.
 OTHERWISE = {
+    "aws_ecr_repository": "test_images_are_encrypted_by_a_key_of_ours",
     "aws_dynamodb_table": "test_tables_and_results_are_encrypted_by_a_key_of_ours",
     "aws_athena_workgroup": "test_tables_and_results_are_encrypted_by_a_key_of_ours",
     "aws_lambda_event_source_mapping": "its filter could be encrypted; it has none",
@@ -64,6 +67,25 @@ def test_everything_that_can_be_encrypted_is_by_a_key_of_ours(plan: dict[str, An
             assert re.match(r"arn:aws:kms:.*:key/", key), resource.address
         elif re.search(r"kms|encrypt", " ".join(resource.values)):
             assert resource.type in OTHERWISE, f"say how {resource.type} must be encrypted"
+
+
+def test_images_are_encrypted_by_a_key_of_ours(plan: dict[str, Any]) -> None:
+    for resource in of_type(plan, "aws_ecr_repository"):
+        (encryption,) = resource.values["encryption_configuration"]
+        assert encryption["kms_key"].startswith("arn:aws:kms:"), resource.address
+        assert resource.values["image_tag_mutability"] == "IMMUTABLE", resource.address
+
+
+def test_containers_are_not_root_and_write_nowhere_else(plan: dict[str, Any]) -> None:
+    for resource in of_type(plan, "aws_ecs_task_definition"):
+        for container in json.loads(resource.values["container_definitions"]):
+            assert container["readonlyRootFilesystem"], resource.address
+            assert not container["privileged"], resource.address
+            assert container["user"].split(":")[0] not in {"", "0", "root"}, resource.address
+    for resource in of_type(plan, "aws_ecs_service"):
+        assert not resource.values["enable_execute_command"], resource.address
+        (network,) = resource.values["network_configuration"]
+        assert not network["assign_public_ip"], resource.address
 
 
 def test_tables_and_results_are_encrypted_by_a_key_of_ours(plan: dict[str, Any]) -> None:
@@ -172,6 +194,8 @@ def test_security_groups_name_groups_and_prefix_lists_never_addresses(
 # Actions for which AWS knows no resource to name.
 WITHOUT_RESOURCE = {
     "logs:DescribeLogGroups",
+    "ecr:GetAuthorizationToken",
+    "ecs:DescribeTaskDefinition",
     # How a Lambda function joins a VPC; its code is denied the same (modules/function).
     "ec2:AssignPrivateIpAddresses",
     "ec2:CreateNetworkInterface",

@@ -1,7 +1,7 @@
 vpcs = {
   shared-services = {
     cidr                = "10.64.0.0/20"
-    interface_endpoints = ["ecr.api", "ecr.dkr", "ecs", "glue", "kms", "logs", "monitoring", "secretsmanager", "sqs", "sts", "athena"]
+    interface_endpoints = ["ec2", "ecr.api", "ecr.dkr", "ecs", "glue", "kms", "logs", "monitoring", "secretsmanager", "sns", "sqs", "sts", "athena"]
   }
   analytics = {
     cidr                = "10.64.16.0/20"

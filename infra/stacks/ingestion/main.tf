@@ -32,7 +32,7 @@ locals {
   # Who else works here, by its role's name.
   processor = { account_id = local.account_ids["team-b"], roles = ["${local.name}-processor"] }
   lander    = { account_id = local.account_ids["shared-services"], roles = ["${local.name}-dagster-run"] }
-  sensor    = { account_id = local.account_ids["shared-services"], roles = ["${local.name}-dagster"] }
+  sensor    = { account_id = local.account_ids["shared-services"], roles = ["${local.name}-dagster-code"] }
 
   receive = ["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:GetQueueUrl", "sqs:ReceiveMessage"]
   look    = ["sqs:GetQueueAttributes", "sqs:GetQueueUrl"]

@@ -1,0 +1,9 @@
+dagster_runs = false # until orchestration.tfvars names an image
+
+emails = {
+  platform = ["platform@example.com"]
+  team-a   = ["team-a@example.com"]
+  team-b   = ["team-b@example.com"]
+}
+
+monthly_budget_usd = 500
