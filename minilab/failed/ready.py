@@ -21,13 +21,12 @@ from minilab.events.failures import Reason
 from minilab.events.formats import duplicate_keys
 from minilab.events.registry import Registry
 from minilab.failed.events import FailedEvent
-from minilab.lake.claims import Claims, Kind
+from minilab.ingest.claim_check import split
+from minilab.ingest.judge import MAX_ENVELOPE_BYTES
+from minilab.lake.claims import Claims
 from minilab.settings import Settings
 from minilab.tenants.directory import Directory
 from minilab.tenants.store import Tenants
-
-_MAX_ENVELOPE_BYTES = 64 * 1024
-"""An event without its payload, as the API takes it."""
 
 Way = Literal["ingest", "bus"]
 """Through the ingest queue, or straight to the stream's bus."""
@@ -56,7 +55,6 @@ class Ready:
 
 _members = msgspec.json.Decoder(dict[str, Raw]).decode
 _value = msgspec.json.Decoder().decode
-_text = msgspec.json.Decoder(str).decode
 _encode = msgspec.json.encode
 
 
@@ -155,26 +153,15 @@ def _claimed(body: bytes, tenant: str, claims: Claims) -> bytes:
     members = _members_of(body)
     if members is None or "dataref" in members or not is_tenant(tenant):
         raise _too_large(body)
-    payload = _payload(members)
-    rest = {name: raw for name, raw in members.items() if name not in ("data", "data_base64")}
-    if payload is None or len(_encode(rest)) > _MAX_ENVELOPE_BYTES:
+    if ("data" in members) is ("data_base64" in members):
         raise _too_large(body)
-    uri = claims.put(tenant, *payload)
-    return _encode(rest | {"dataref": Raw(_encode(uri))})
-
-
-def _payload(members: dict[str, Raw]) -> tuple[bytes, Kind] | None:
-    """``data`` as its JSON text, or ``data_base64`` as its base64; None where it has not one."""
-    match members.get("data"), members.get("data_base64"):
-        case (Raw() as data, None):
-            return bytes(data), "json"
-        case (None, Raw() as encoded):
-            try:
-                return _text(encoded).encode(), "base64"
-            except (msgspec.MsgspecError, ValueError):
-                return None
-        case _:
-            return None
+    try:
+        large = split(body)
+    except (msgspec.MsgspecError, ValueError):  # data_base64 is no text
+        raise _too_large(body) from None
+    if len(_encode(large.envelope)) > MAX_ENVELOPE_BYTES:
+        raise _too_large(body)
+    return large.claimed_as(claims.put(tenant, large.payload, large.kind))
 
 
 def _members_of(body: bytes) -> dict[str, Raw] | None:
