@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from cloud import Cloud, running_cloud
 from deployment import Deployment, deploy
-from terraform import Terraform, prepare
+from terraform import Terraform, prepare, running_provider
 
 HERE = Path(__file__).parent
 
@@ -35,9 +35,10 @@ def own_copy(tmp_path_factory: pytest.TempPathFactory, name: str) -> Terraform:
 
 
 @pytest.fixture(scope="session")
-def terraform(tmp_path_factory: pytest.TempPathFactory) -> Terraform:
-    """Terraform on a copy of ``infra/`` that no backend was ever configured in."""
-    return own_copy(tmp_path_factory, "terraform")
+def terraform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Terraform]:
+    """Terraform on a copy of ``infra/`` where AWS is mocked and no backend was ever configured."""
+    with running_provider(own_copy(tmp_path_factory, "terraform")) as terraform:
+        yield terraform
 
 
 @pytest.fixture(scope="session")
