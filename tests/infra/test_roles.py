@@ -7,21 +7,17 @@ The tests of ingestion and of the processor are run and their AWS calls recorded
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 from deployment import Deployment
 from plans import listed, of_type, policies
+from recording import Recording
 
 from tests.support.aws_calls.recording import permissions, read
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 Pairs = set[tuple[str, str]]
-
-WATCHED = ("tests/accounts", "tests/ingest", "tests/processing")
 
 # A second deployment that a test makes beside its own, which the recording knows by name.
 _OTHER_DEPLOYMENT = re.compile(r"minilab-t[0-9a-f]+x?-")
@@ -41,26 +37,15 @@ UNSEEN: dict[str, Pairs] = {
 
 
 @pytest.fixture(scope="module")
-def used(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Pairs]:
+def used(recording: Recording) -> dict[str, Pairs]:
     """What each part did, as pairs of action and resource."""
-    folder = tmp_path_factory.mktemp("calls")
-    recorded = subprocess.run(
-        [
-            *(sys.executable, "-m", "tests.support.aws_calls", "run", str(folder), "-m", "pytest"),
-            *("-q", "-p", "no:cacheprovider", "-m", "not slow", *WATCHED),
-        ],
-        cwd=Path(__file__).parents[2],
-        capture_output=True,
-        text=True,
-    )
-    assert recorded.returncode == 0, recorded.stdout[-3000:]
     return {
         part: {
             (action, _OTHER_DEPLOYMENT.sub("minilab-${env}-", resource))
             for action in by_action
             for resource in by_action[action]
         }
-        for part, by_action in permissions(read(folder)).items()
+        for part, by_action in permissions(read(recording.finished())).items()
     }
 
 
