@@ -21,6 +21,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from tests.support.aws_calls.engine import watch_catalog, watch_executions, watch_store
 from tests.support.aws_calls.kafka import watch_kafka
 from tests.support.aws_calls.parts import part_of_modules
 from tests.support.aws_calls.resources import touched
@@ -137,4 +138,8 @@ def start_recording(folder: Path, part: str | None) -> Recorder:
         follow_threads()
     when_imported("botocore.handlers", watch_botocore)
     when_imported("confluent_kafka", lambda module: watch_kafka(module, recorder.add))
+    engine = "minilab_local.athena"
+    when_imported(f"{engine}.catalog", lambda module: watch_catalog(module, recorder.add))
+    when_imported(f"{engine}.store", lambda module: watch_store(module, recorder.add))
+    when_imported(f"{engine}.executions", watch_executions)
     return recorder

@@ -30,8 +30,11 @@ def touched(service: str, operation: str, params: Params) -> list[Touch]:
     return list(dict.fromkeys(describe(operation, params))) or [(operation, ANY)]
 
 
-def _arn(service: str, name: str) -> str:
-    return name if name.startswith("arn:") else f"arn:aws:{service}:*:*:{name}"
+def _arn(service: str, name: str, kind: str = "") -> str:
+    """A resource by its name, or by its ARN, whose region and account are left out."""
+    if name.startswith("arn:"):
+        return f"arn:aws:{service}:*:*:{name.split(':', 5)[5]}"
+    return f"arn:aws:{service}:*:*:{kind}{name}"
 
 
 def s3_object(bucket: str, key: str) -> str:
@@ -148,9 +151,28 @@ def _named(
 ) -> Callable[[str, Params], Iterator[Touch]]:
     def describe(operation: str, params: Params) -> Iterator[Touch]:
         if name := params.get(parameter):
-            yield operation, _arn(service, f"{kind}{name}")
+            yield operation, _arn(service, name, kind)
 
     return describe
+
+
+def _ecs(operation: str, params: Params) -> Iterator[Touch]:
+    """Tasks are named by their cluster: permissions are not given by the task."""
+    tasks = f"task/{params.get('cluster', '*').rpartition('/')[2]}/*"
+    if operation == "DescribeTaskDefinition":  # has no resource
+        return
+    if definition := params.get("taskDefinition"):
+        yield operation, _arn("ecs", definition, "task-definition/")
+    elif "task" in params or "tasks" in params:
+        yield operation, _arn("ecs", tasks)
+    if operation == "RunTask" and params.get("tags"):
+        yield "TagResource", _arn("ecs", tasks)
+
+
+def _logs(operation: str, params: Params) -> Iterator[Touch]:
+    if group := params.get("logGroupName"):
+        streams = ":log-stream:*" if "logStreamName" in params else ""
+        yield operation, _arn("logs", f"log-group:{group}{streams}")
 
 
 def _cloudwatch(operation: str, params: Params) -> Iterator[Touch]:
@@ -163,12 +185,12 @@ _DESCRIBE: Mapping[str, Describe] = {
     "athena": _athena,
     "cloudwatch": _cloudwatch,
     "dynamodb": _dynamodb,
-    "ecs": _named("ecs", "taskDefinition", "task-definition/"),
+    "ecs": _ecs,
     "events": _named("events", "EventBusName", "event-bus/"),
     "glue": _glue,
     "kinesis": _named("kinesis", "StreamName", "stream/"),
     "lambda": _named("lambda", "FunctionName", "function:"),
-    "logs": _named("logs", "logGroupName", "log-group:"),
+    "logs": _logs,
     "s3": _s3,
     "secretsmanager": _named("secretsmanager", "SecretId", "secret:"),
     "sns": _named("sns", "TopicArn"),
