@@ -320,7 +320,7 @@ locals {
   s3               = "arn:${local.partition}:s3:::"
   glue             = "arn:${local.partition}:glue:${local.here}"
 
-  receive = ["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:GetQueueUrl", "sqs:ReceiveMessage"]
+  receive = ["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:GetQueueUrl", "sqs:ReceiveMessage"]
   look    = ["sqs:GetQueueAttributes", "sqs:GetQueueUrl"]
 
   # Streams and their dead letters here; what failed at ingestion there.
@@ -355,10 +355,21 @@ locals {
     }
   }
 
+  # A long log is put in parts, which S3 reads again to join them.
   write_compute_logs = [
     { Sid = "ComputeLogs", Effect = "Allow", Action = ["s3:PutObject"], Resource = ["${module.compute_logs.arn}/compute-logs/*"] },
-    { Sid = "ComputeLogsKey", Effect = "Allow", Action = ["kms:GenerateDataKey"], Resource = [module.data_key.arn] },
+    { Sid = "ComputeLogsKey", Effect = "Allow", Action = ["kms:Decrypt", "kms:GenerateDataKey"], Resource = [module.data_key.arn] },
   ]
+
+  # Of dbt (dbt_athena/profiles.yml), and of all others (minilab.settings).
+  answers = [for prefix in ["dbt", "query"] : "${local.s3}${local.results}/${prefix}/*"]
+
+  # Glue asks for a permission on a table on its database and the catalog as well.
+  catalog  = ["${local.glue}:catalog"]
+  database = { for schema in ["raw", "staging", "marts"] : schema => "${local.glue}:database/${var.database_prefix}_${schema}" }
+  tables   = { for schema in ["raw", "staging", "marts"] : schema => "${local.glue}:table/${var.database_prefix}_${schema}" }
+  of_raw   = concat(local.catalog, [local.database.raw], [for table in ["events", "failed_events"] : "${local.tables.raw}/${table}"])
+  of_dbt   = concat(local.catalog, flatten([for schema in ["staging", "marts"] : [local.database[schema], "${local.tables[schema]}/*"]]))
 
   tasks_of_cluster = "arn:${local.partition}:ecs:${local.here}:task/${local.name}/*"
 
@@ -367,7 +378,6 @@ locals {
       { Sid = "KnowTheRunTask", Effect = "Allow", Action = ["ecs:DescribeTaskDefinition"], Resource = "*" },
       { Sid = "StopRuns", Effect = "Allow", Action = ["ecs:DescribeTasks", "ecs:StopTask"], Resource = [local.tasks_of_cluster] },
       { Sid = "ReadComputeLogs", Effect = "Allow", Action = ["s3:GetObject"], Resource = ["${module.compute_logs.arn}/compute-logs/*"] },
-      { Sid = "FindComputeLogs", Effect = "Allow", Action = ["s3:ListBucket"], Resource = [module.compute_logs.arn] },
       { Sid = "ComputeLogsKey", Effect = "Allow", Action = ["kms:Decrypt"], Resource = [module.data_key.arn] },
     ]
 
@@ -417,34 +427,22 @@ locals {
         # landing
         { Sid = "Receive", Effect = "Allow", Action = local.receive, Resource = local.queues },
         { Sid = "Ledger", Effect = "Allow", Action = ["dynamodb:GetItem", "dynamodb:UpdateItem"], Resource = [local.ledger] },
-        merge({ Sid = "BusKey", Effect = "Allow", Action = ["kms:Decrypt", "kms:GenerateDataKey"] }, local.use_key.buses),
+        merge({ Sid = "BusKey", Effect = "Allow", Action = ["kms:Decrypt"] }, local.use_key.buses),
         merge({ Sid = "IngestionKey", Effect = "Allow", Action = ["kms:Decrypt"] }, local.use_key.ingestion),
         # the lake, read and written by Athena with this role too
         { Sid = "FindInLake", Effect = "Allow", Action = ["s3:GetBucketLocation", "s3:ListBucket"], Resource = ["${local.s3}${local.lake_bucket}", "${local.s3}${local.results}"] },
-        { Sid = "ReadLake", Effect = "Allow", Action = ["s3:GetObject"], Resource = concat([for prefix in ["claims", "failed", "landing", "raw", "warehouse"] : "${local.s3}${local.lake_bucket}/${prefix}/*"], ["${local.s3}${local.results}/*"]) },
-        { Sid = "WriteLake", Effect = "Allow", Action = ["s3:PutObject"], Resource = concat([for prefix in ["failed", "landing", "raw", "reports", "warehouse"] : "${local.s3}${local.lake_bucket}/${prefix}/*"], ["${local.s3}${local.results}/*"]) },
-        { Sid = "CleanLake", Effect = "Allow", Action = ["s3:DeleteObject"], Resource = [for prefix in ["landing", "warehouse"] : "${local.s3}${local.lake_bucket}/${prefix}/*"] },
-        { Sid = "LargeFiles", Effect = "Allow", Action = ["s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"], Resource = ["${local.s3}${local.lake_bucket}/warehouse/*", "${local.s3}${local.results}/*"] },
+        { Sid = "ReadLake", Effect = "Allow", Action = ["s3:GetObject"], Resource = concat([for prefix in ["claims", "failed", "landing", "raw", "warehouse"] : "${local.s3}${local.lake_bucket}/${prefix}/*"], local.answers) },
+        { Sid = "WriteLake", Effect = "Allow", Action = ["s3:PutObject"], Resource = concat([for prefix in ["failed", "landing", "raw", "reports", "warehouse"] : "${local.s3}${local.lake_bucket}/${prefix}/*"], local.answers) },
+        { Sid = "CleanLake", Effect = "Allow", Action = ["s3:DeleteObject"], Resource = [for prefix in ["landing", "raw", "warehouse"] : "${local.s3}${local.lake_bucket}/${prefix}/*"] },
+        { Sid = "LargeFiles", Effect = "Allow", Action = ["s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"], Resource = concat(["${local.s3}${local.lake_bucket}/warehouse/*"], local.answers) },
         merge({ Sid = "LakeKey", Effect = "Allow", Action = ["kms:Decrypt", "kms:GenerateDataKey"] }, local.use_key.lake),
         # the catalog
-        {
-          Sid      = "KnowTables"
-          Effect   = "Allow"
-          Action   = ["glue:BatchGetPartition", "glue:GetDatabase", "glue:GetDatabases", "glue:GetPartition", "glue:GetPartitions", "glue:GetTable", "glue:GetTableVersions", "glue:GetTables"]
-          Resource = concat(["${local.glue}:catalog"], flatten([for schema in ["raw", "staging", "marts"] : ["${local.glue}:database/${var.database_prefix}_${schema}", "${local.glue}:table/${var.database_prefix}_${schema}/*"]]))
-        },
-        {
-          Sid      = "RegisterLanded"
-          Effect   = "Allow"
-          Action   = ["glue:BatchCreatePartition", "glue:UpdatePartition"]
-          Resource = concat(["${local.glue}:catalog", "${local.glue}:database/${var.database_prefix}_raw"], [for table in ["events", "failed_events"] : "${local.glue}:table/${var.database_prefix}_raw/${table}"])
-        },
-        {
-          Sid      = "BuildModels"
-          Effect   = "Allow"
-          Action   = ["glue:CreateTable", "glue:DeleteTable", "glue:UpdateTable"]
-          Resource = concat(["${local.glue}:catalog"], flatten([for schema in ["staging", "marts"] : ["${local.glue}:database/${var.database_prefix}_${schema}", "${local.glue}:table/${var.database_prefix}_${schema}/*"]]))
-        },
+        { Sid = "KnowDatabases", Effect = "Allow", Action = ["glue:GetDatabase", "glue:GetDatabases"], Resource = concat(local.catalog, values(local.database)) },
+        { Sid = "KnowTables", Effect = "Allow", Action = ["glue:GetTable"], Resource = distinct(concat(local.of_raw, local.of_dbt)) },
+        { Sid = "KnowPartitions", Effect = "Allow", Action = ["glue:BatchGetPartition", "glue:GetPartition", "glue:GetPartitions"], Resource = local.of_raw },
+        { Sid = "RegisterLanded", Effect = "Allow", Action = ["glue:BatchCreatePartition"], Resource = local.of_raw },
+        { Sid = "PointAtCompacted", Effect = "Allow", Action = ["glue:UpdatePartition"], Resource = concat(local.catalog, [local.database.raw, "${local.tables.raw}/events"]) },
+        { Sid = "BuildModels", Effect = "Allow", Action = ["glue:CreateTable", "glue:DeleteTable", "glue:GetTables", "glue:GetTableVersions", "glue:UpdateTable"], Resource = local.of_dbt },
         {
           Sid      = "Query"
           Effect   = "Allow"
@@ -455,6 +453,8 @@ locals {
       local.kafka_statements.read,
       local.kafka_statements.commit,
       local.write_compute_logs,
+      # While it runs, it looks whether its log is whole already.
+      [{ Sid = "OwnComputeLogs", Effect = "Allow", Action = ["s3:GetObject"], Resource = ["${module.compute_logs.arn}/compute-logs/*"] }],
     )
   }
 }
