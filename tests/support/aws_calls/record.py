@@ -10,6 +10,7 @@ import atexit
 import importlib.util
 import json
 import os
+import re
 import sys
 import threading
 import time
@@ -21,15 +22,25 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from minilab_local.iam import resources
 from tests.support.aws_calls.kafka import watch_kafka
 from tests.support.aws_calls.parts import part_of_modules
-from tests.support.aws_calls.resources import touched
 from tests.support.aws_calls.threads import follow_threads, project_modules
 
 _FLUSH_SECONDS = 1.0
 
 Key = tuple[str, str, str, str, str, str, str]
 """part, caller, service, operation, resource, deployment, database prefix"""
+
+
+def touched(service: str, operation: str, params: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What a call does, and to what; keys of objects are cut to their first folder (``raw/*``),
+    since that is how finely permissions are given."""
+    exactly = resources.touched(service, operation, params)
+    return list(dict.fromkeys((done, _S3_FOLDER.sub(r"\1*", arn)) for done, arn in exactly))
+
+
+_S3_FOLDER = re.compile(r"^(arn:aws:s3:::[^/]+/[^/]*/).*", re.DOTALL)
 
 
 class Recorder:

@@ -1,7 +1,6 @@
 """What a call does, and to what: as far as its parameters say it, in the form of ARNs.
 
-Region and account are ``*``, since parameters do not have them. Keys of objects are cut to their
-first folder (``raw/*``): that is how finely permissions are given.
+Region and account are ``*``, since parameters do not have them.
 
 A call may stand for several operations: CopyObject reads one object and writes another, and
 TransactWriteItems is whatever items it has. Source: Service Authorization Reference.
@@ -35,8 +34,7 @@ def _arn(service: str, name: str) -> str:
 
 
 def s3_object(bucket: str, key: str) -> str:
-    folder, slash, _ = key.partition("/")
-    return f"arn:aws:s3:::{bucket}/{folder}/*" if slash else f"arn:aws:s3:::{bucket}/{key}"
+    return f"arn:aws:s3:::{bucket}/{key}"
 
 
 def _s3(operation: str, params: Params) -> Iterator[Touch]:
