@@ -29,6 +29,17 @@ def touched(service: str, operation: str, params: Params) -> list[Touch]:
     return list(dict.fromkeys(describe(operation, params))) or [(operation, ANY)]
 
 
+def implied(action: str, arn: str) -> Iterator[Touch]:
+    """The permission itself, and for a Glue table those on its database and its catalog, which it
+    implies (AWS Glue Developer Guide, "Specifying AWS Glue resource ARNs")."""
+    yield action, arn
+    beginning, _, rest = arn.partition(":table/" if ":table/" in arn else ":database/")
+    if action.startswith("glue:") and rest:
+        yield action, f"{beginning}:catalog"
+        if ":table/" in arn:
+            yield action, f"{beginning}:database/{rest.partition('/')[0]}"
+
+
 def _arn(service: str, name: str) -> str:
     return name if name.startswith("arn:") else f"arn:aws:{service}:*:*:{name}"
 
@@ -117,10 +128,6 @@ def _table(name: str, index: str = "") -> str:
 
 
 def _glue(operation: str, params: Params) -> Iterator[Touch]:
-    """A table's permission is needed on its catalog and its database too; the table implies both.
-
-    Source: AWS Glue Developer Guide, "Specifying AWS Glue resource ARNs".
-    """
     if operation.endswith(("Database", "Databases")):
         database = params.get("Name") or params.get("DatabaseInput", {}).get("Name")
         yield operation, _arn("glue", f"database/{database}" if database else "catalog")

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
+from minilab_local.iam.resources import implied
+
 Need = tuple[str, str]
 """An action, and the ARN that it is done to; region and account may be ``*``."""
 _NAMESPACE = "cloudwatch:namespace"
@@ -68,7 +70,7 @@ def compare(
     """
     grants = [grant for policy in policies for grant in _grants(policy)]
     needs = [
-        need for action, arns in needed.items() for arn in arns for need in _implied(action, arn)
+        need for action, arns in needed.items() for arn in arns for need in implied(action, arn)
     ]
     return Difference(
         missing=tuple(
@@ -110,16 +112,6 @@ def _grants(policy: Mapping[str, Any]) -> Iterator[_Grant]:
 
 def _listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
-
-
-def _implied(action: str, arn: str) -> Iterator[Need]:
-    """A table's Glue permission is asked of its database and its catalog as well."""
-    yield action, arn
-    beginning, _, rest = arn.partition(":table/" if ":table/" in arn else ":database/")
-    if action.startswith("glue:") and rest:
-        yield action, f"{beginning}:catalog"
-        if ":table/" in arn:
-            yield action, f"{beginning}:database/{rest.partition('/')[0]}"
 
 
 def _covers(pattern: str, arn: str) -> bool:
