@@ -87,7 +87,7 @@ class Guard:
         """
         if self.may_do_everything(access_key):
             return
-        caller = self._callers.get(access_key) or self._look_up(access_key)
+        caller = self._caller(access_key)
         decision = caller.policies.decide(action, resource, {**caller.context, **(context or {})})
         if decision is not Decision.ALLOWED:
             why = decision.value.format(action=action)
@@ -97,10 +97,20 @@ class Guard:
                 f"on resource: {resource} {why}"
             )
 
+    def allows(self, access_key: str, action: str, resource: str) -> bool:
+        """Ask, without a denial being noted.
+
+        Raises:
+            UnknownCaller: there is no such caller.
+        """
+        if self.may_do_everything(access_key):
+            return True
+        caller = self._caller(access_key)
+        return caller.policies.decide(action, resource, caller.context) is Decision.ALLOWED
+
     def forget_callers(self) -> None:
         """IAM changed."""
-        with self._lock:
-            self._callers = {}
+        self._callers = {}
 
     def denials(self) -> list[dict[str, Any]]:
         """What was refused since the server started, the latest last; a thousand at most."""
@@ -119,9 +129,10 @@ class Guard:
         if first:
             log.warning("denied: %s may not %s on %s (%s)", *key, why)
 
-    def _look_up(self, access_key: str) -> _Caller:
-        with self._lock:
-            callers = self._callers  # what is found now must not outlive a change of IAM
+    def _caller(self, access_key: str) -> _Caller:
+        callers = self._callers  # what is found now must not outlive a change of IAM
+        if known := callers.get(access_key):
+            return known
         account = get_account_id_from(access_key)
         caller = _session(access_key, account) or _user(access_key, account)
         if caller is None:
