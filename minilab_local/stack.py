@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -235,6 +235,11 @@ def denials(home: Path) -> list[dict[str, Any]]:
     with urllib.request.urlopen(f"{endpoint}{DENIALS_PATH}", timeout=10) as answer:
         found: list[dict[str, Any]] = json.load(answer)["denials"]
     return found
+
+
+def told(denial: Mapping[str, Any]) -> str:
+    """A denial as a sentence."""
+    return "{role} may not {action} on {resource} {why}".format_map(denial)
 
 
 def reset(home: Path) -> None:

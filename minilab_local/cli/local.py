@@ -254,13 +254,9 @@ def denials(as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(found, indent=2))
     elif found:
-        table = Table(box=None, pad_edge=False)
-        for column in ("last", "times", "role", "action", "resource"):
-            table.add_column(column, overflow="fold")
         for each in found:
             last = time.strftime("%H:%M:%S", time.localtime(each["last"]))
-            table.add_row(last, str(each["times"]), each["role"], each["action"], each["resource"])
-        Console(highlight=False).print(table)
+            click.echo(f"{last}  {each['times']:>5} x  {stack.told(each)}")
     else:
         _console().print("Nothing was refused.")
     if found:
