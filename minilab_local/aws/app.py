@@ -35,6 +35,8 @@ access_log = logging.getLogger("minilab_local.access")
 # "Credential=<access key>/<date>/<region>/<service>/aws4_request" (AWS Signature Version 4)
 _CREDENTIAL = re.compile(r"Credential=([^/,\s]+)/\d+/([^/]+)/([^/]+)/aws4_request")
 _CREDENTIAL_IN_QUERY = re.compile(r"X-Amz-Credential=([^&]+)")
+# S3's older presigned addresses (Signature Version 2), which boto3 still makes
+_ACCESS_KEY_IN_QUERY = re.compile(r"(?:^|&)AWSAccessKeyId=([^&]+)")
 
 
 _AWS_JSON = "application/x-amz-json"
@@ -95,7 +97,11 @@ class Call:
         if not credential and (found := _CREDENTIAL_IN_QUERY.search(environ["QUERY_STRING"])):
             credential = "Credential=" + found[1].replace("%2F", "/")
         signed = _CREDENTIAL.search(credential)
-        access_key, region, service = signed.groups() if signed else ("", "us-east-1", "s3")
+        if signed:
+            access_key, region, service = signed.groups()
+        else:
+            older = _ACCESS_KEY_IN_QUERY.search(environ["QUERY_STRING"])
+            access_key, region, service = older[1] if older else "", "us-east-1", "s3"
         target = environ.get("HTTP_X_AMZ_TARGET", "")
         action = target.rpartition(".")[2] if target else ""
         if not target and _is_query(environ):
