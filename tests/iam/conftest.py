@@ -17,6 +17,7 @@ from typing import Any
 import boto3
 import pytest
 from botocore.config import Config
+from botocore.exceptions import ClientError
 
 from minilab_local.credentials import CREDENTIALS, REGION
 
@@ -74,6 +75,14 @@ class Someone:
         self.aws.client("iam").put_role_policy(
             RoleName=self.role, PolicyName="use", PolicyDocument=json.dumps(document)
         )
+
+
+def refused_by(call: Callable[[], Any]) -> str:
+    """The message of the refusal."""
+    with pytest.raises(ClientError) as raised:
+        call()
+    assert raised.value.response["ResponseMetadata"]["HTTPStatusCode"] == 403
+    return str(raised.value.response["Error"]["Message"])
 
 
 def allow(actions: str | list[str], resources: str | list[str], **more: Any) -> dict[str, Any]:
