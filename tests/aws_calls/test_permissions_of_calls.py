@@ -14,8 +14,8 @@ from typing import Any
 import botocore.session
 import pytest
 
-from tests.support.aws_calls.iam import PREFIXES, actions, key_actions
-from tests.support.aws_calls.resources import touched
+from minilab_local.iam.actions import PREFIXES, actions, key_actions
+from tests.support.aws_calls.record import touched
 
 PARLIAMENT = "parliament==1.6.4"
 

@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
-from tests.support.aws_calls.iam import PASSES_ROLES, actions, key_actions
+from minilab_local.iam.actions import PASSES_ROLES, actions, key_actions
+from minilab_local.iam.resources import implied
 from tests.support.aws_calls.recording import Call, without_deployment
 
 Permission = tuple[str, str]
@@ -114,9 +115,9 @@ def needs(
     found: set[Permission] = set()
     for call in calls:
         of_query = call.service == "athena" and call.resource == "*"
-        resources = workgroups if of_query else {call.resource, *_parents(call)}
         for action in actions(call.service, call.operation):
-            found |= {(action, resource) for resource in resources}
+            for resource in workgroups if of_query else {call.resource}:
+                found.update(implied(action, resource))
         if (call.service, call.operation) in PASSES_ROLES:
             family = call.resource.rpartition("/")[2].partition(":")[0]
             found |= {("iam:PassRole", role) for role in (passed or {})[family]}
@@ -128,18 +129,6 @@ def needs(
 
 def _is_s3(call: Call) -> bool:
     return call.service == "s3"
-
-
-def _parents(call: Call) -> Iterator[str]:
-    """Source: AWS Glue Developer Guide, "Specifying AWS Glue resource ARNs"."""
-    if call.service != "glue":
-        return
-    kind = ":table/" if ":table/" in call.resource else ":database/"
-    beginning, _, name = call.resource.partition(kind)
-    if name:
-        yield f"{beginning}:catalog"
-    if kind == ":table/" and name:
-        yield f"{beginning}:database/{name.partition('/')[0]}"
 
 
 def allowed(

@@ -8,22 +8,22 @@ AWS Glue Data Catalog", "Control access to Amazon S3 from Athena".
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any
 
 from tests.support.aws_calls.parts import workgroup_module
-from tests.support.aws_calls.resources import Touch, touched
 from tests.support.aws_calls.threads import as_if_given_by
 
-Add = Callable[[str, Iterable[Touch]], None]
+AddCall = Callable[[str, str, Mapping[str, Any]], None]
+"""Told a service, an operation and its parameters."""
 
 
-def watch_catalog(module: ModuleType, add: Add) -> None:
+def watch_catalog(module: ModuleType, add: AddCall) -> None:
     """Watch ``minilab_local.athena.catalog.Catalog``."""
 
     def said(operation: str, **params: Any) -> None:
-        add("glue", touched("glue", operation, params))
+        add("glue", operation, params)
 
     _before(module.Catalog, "databases", lambda: said("GetDatabases"))
     _before(module.Catalog, "_database", lambda name: said("GetDatabase", Name=name))
@@ -42,11 +42,11 @@ def watch_catalog(module: ModuleType, add: Add) -> None:
     )
 
 
-def watch_store(module: ModuleType, add: Add) -> None:
+def watch_store(module: ModuleType, add: AddCall) -> None:
     """Watch ``minilab_local.athena.store.Store``."""
 
     def said(operation: str, **params: Any) -> None:
-        add("s3", touched("s3", operation, params))
+        add("s3", operation, params)
 
     _before(
         module.Store,

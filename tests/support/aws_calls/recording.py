@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.support.aws_calls.iam import actions
+from minilab_local.iam.actions import actions
 
 
 @dataclass(frozen=True, order=True)

@@ -1,7 +1,6 @@
 """What a call does, and to what: as far as its parameters say it, in the form of ARNs.
 
-Region and account are ``*``, since parameters do not have them. Keys of objects are cut to their
-first folder (``raw/*``): that is how finely permissions are given.
+Region and account are ``*``, since parameters do not have them.
 
 A call may stand for several operations: CopyObject reads one object and writes another, and
 TransactWriteItems is whatever items it has. Source: Service Authorization Reference.
@@ -30,16 +29,24 @@ def touched(service: str, operation: str, params: Params) -> list[Touch]:
     return list(dict.fromkeys(describe(operation, params))) or [(operation, ANY)]
 
 
+def implied(action: str, arn: str) -> Iterator[Touch]:
+    """The permission itself, and for a Glue table those on its database and its catalog, which it
+    implies (AWS Glue Developer Guide, "Specifying AWS Glue resource ARNs")."""
+    yield action, arn
+    beginning, _, rest = arn.partition(":table/" if ":table/" in arn else ":database/")
+    if action.startswith("glue:") and rest:
+        yield action, f"{beginning}:catalog"
+        if ":table/" in arn:
+            yield action, f"{beginning}:database/{rest.partition('/')[0]}"
+
+
 def _arn(service: str, name: str, kind: str = "") -> str:
-    """A resource by its name, or by its ARN, whose region and account are left out."""
-    if name.startswith("arn:"):
-        return f"arn:aws:{service}:*:*:{name.split(':', 5)[5]}"
-    return f"arn:aws:{service}:*:*:{kind}{name}"
+    """A resource by its name, or by its ARN."""
+    return name if name.startswith("arn:") else f"arn:aws:{service}:*:*:{kind}{name}"
 
 
 def s3_object(bucket: str, key: str) -> str:
-    folder, slash, _ = key.partition("/")
-    return f"arn:aws:s3:::{bucket}/{folder}/*" if slash else f"arn:aws:s3:::{bucket}/{key}"
+    return f"arn:aws:s3:::{bucket}/{key}"
 
 
 def _s3(operation: str, params: Params) -> Iterator[Touch]:
@@ -122,10 +129,6 @@ def _table(name: str, index: str = "") -> str:
 
 
 def _glue(operation: str, params: Params) -> Iterator[Touch]:
-    """A table's permission is needed on its catalog and its database too; the table implies both.
-
-    Source: AWS Glue Developer Guide, "Specifying AWS Glue resource ARNs".
-    """
     if operation.endswith(("Database", "Databases")):
         database = params.get("Name") or params.get("DatabaseInput", {}).get("Name")
         yield operation, _arn("glue", f"database/{database}" if database else "catalog")
