@@ -18,6 +18,7 @@ resource "aws_security_group" "this" {
   tags = { Name = "${var.name}-kafka" }
 }
 
+# With IAM, within the VPC: Amazon MSK Developer Guide, "Port information".
 resource "aws_vpc_security_group_ingress_rule" "clients" {
   security_group_id            = aws_security_group.this.id
   description                  = "Kafka with IAM"

@@ -64,10 +64,10 @@ locals {
       MINILAB_LAKE_BUCKET         = local.lake_bucket
       MINILAB_RESULTS_BUCKET      = local.results
     },
-    var.kafka == null ? {} : {
-      MINILAB_KAFKA_BOOTSTRAP_SERVERS = var.kafka.bootstrap_servers
+    var.kafka ? {
+      MINILAB_KAFKA_BOOTSTRAP_SERVERS = data.aws_msk_cluster.this[0].bootstrap_brokers_sasl_iam
       MINILAB_KAFKA_SECURITY          = "MSK_IAM"
-    },
+    } : {},
   )
 
   secrets = {
@@ -97,9 +97,18 @@ data "aws_subnets" "private" {
   provider = aws.shared_services
 }
 
+# It reaches Kafka too, where there is one (modules/kafka).
 data "aws_security_group" "workload" {
   name   = "${local.name}-shared-services-workload"
   vpc_id = data.aws_vpc.this.id
+
+  provider = aws.shared_services
+}
+
+data "aws_msk_cluster" "this" {
+  count = var.kafka ? 1 : 0
+
+  cluster_name = local.name
 
   provider = aws.shared_services
 }
@@ -261,7 +270,7 @@ locals {
   network = {
     vpc_id             = data.aws_vpc.this.id
     subnet_ids         = data.aws_subnets.private.ids
-    security_group_ids = concat([data.aws_security_group.workload.id, module.database.client_security_group_id], var.kafka == null ? [] : [var.kafka.client_security_group_id])
+    security_group_ids = [data.aws_security_group.workload.id, module.database.client_security_group_id]
   }
 }
 
@@ -330,20 +339,21 @@ locals {
   )
 
   # <name>/<id> of the cluster; topics and groups have it in their ARNs as well.
-  msk        = try(split(":cluster/", var.kafka.cluster_arn)[1], "none")
+  msk_arn    = one(data.aws_msk_cluster.this[*].arn)
+  msk        = try(split(":cluster/", local.msk_arn)[1], "none")
   msk_topics = [for stream in local.of_bus.kafka : "arn:${local.partition}:kafka:${local.here}:topic/${local.msk}/${local.name}-${stream}"]
 
   kafka_statements = {
     read = [
       for statement in [
-        { Sid = "Kafka", Effect = "Allow", Action = ["kafka-cluster:Connect"], Resource = [try(var.kafka.cluster_arn, "")] },
+        { Sid = "Kafka", Effect = "Allow", Action = ["kafka-cluster:Connect"], Resource = [local.msk_arn] },
         { Sid = "KafkaTopics", Effect = "Allow", Action = ["kafka-cluster:DescribeTopic", "kafka-cluster:ReadData"], Resource = local.msk_topics },
-      ] : statement if var.kafka != null
+      ] : statement if var.kafka
     ]
     commit = [
       for statement in [
         { Sid = "KafkaGroup", Effect = "Allow", Action = ["kafka-cluster:AlterGroup", "kafka-cluster:DescribeGroup"], Resource = ["arn:${local.partition}:kafka:${local.here}:group/${local.msk}/${local.name}-landing"] },
-      ] : statement if var.kafka != null
+      ] : statement if var.kafka
     ]
   }
 
