@@ -402,6 +402,8 @@ def join_kafka(wire: Wire, owner: str, team: str) -> None:
     of_cluster = {"ClusterArn": cluster}
     info = theirs.describe_cluster(**of_cluster)["ClusterInfo"]
     assert (info["State"], info["Tags"]) == ("ACTIVE", {"Owner": "platform"})
+    again = theirs.describe_cluster_v2(**of_cluster)["ClusterInfo"]
+    assert again["Provisioned"]["ClientAuthentication"] == info["ClientAuthentication"]
     (listed,) = theirs.list_clusters(ClusterNameFilter="kafka")["ClusterInfoList"]
     assert listed == info
     brokers = theirs.get_bootstrap_brokers(**of_cluster)
@@ -448,7 +450,8 @@ def join_kafka(wire: Wire, owner: str, team: str) -> None:
     assert refused(ours.describe_vpc_connection, **made) == "NotFoundException"
     theirs.delete_cluster_policy(**of_cluster)
     theirs.delete_cluster(**of_cluster)
-    assert refused(theirs.describe_cluster, **of_cluster) == "NotFoundException"
+    for describe in (theirs.describe_cluster, theirs.describe_cluster_v2):
+        assert refused(describe, **of_cluster) == "NotFoundException"
     theirs.delete_configuration(Arn=configuration)
     assert refused(theirs.describe_configuration, Arn=configuration) == "NotFoundException"
 
@@ -579,9 +582,7 @@ def run_a_service(wire: Wire, team: str) -> None:
 def set_a_parameter(wire: Wire, team: str) -> None:
     rds = wire.client("rds", team)
     of_group = {"DBParameterGroupName": "group"}
-    rds.create_db_parameter_group(
-        **of_group, DBParameterGroupFamily="postgres16", Description="d"
-    )
+    rds.create_db_parameter_group(**of_group, DBParameterGroupFamily="postgres16", Description="d")
     parameter = {"ParameterName": "log_statement", "ParameterValue": "ddl"}
     rds.modify_db_parameter_group(
         **of_group, Parameters=[{**parameter, "ApplyMethod": "immediate"}]
@@ -633,7 +634,8 @@ def test_an_action_that_nobody_answers_is_told_at_once(cloud: Cloud) -> None:
 
 
 def test_an_action_at_which_moto_fails_is_told_at_once(cloud: Cloud) -> None:
-    nowhere = f"arn:aws:kafka:{REGION}:{MANAGEMENT}:cluster/none/none-1"
     with pytest.raises(ClientError, match="KeyError") as caught:
-        cloud.client("kafka").describe_cluster_v2(ClusterArn=nowhere)
+        cloud.client("budgets").describe_notifications_for_budget(
+            AccountId=MANAGEMENT, BudgetName="none"
+        )
     assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 501

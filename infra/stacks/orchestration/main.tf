@@ -97,7 +97,6 @@ data "aws_subnets" "private" {
   provider = aws.shared_services
 }
 
-# It reaches Kafka too, where there is one (modules/kafka).
 data "aws_security_group" "workload" {
   name   = "${local.name}-shared-services-workload"
   vpc_id = data.aws_vpc.this.id
@@ -109,6 +108,16 @@ data "aws_msk_cluster" "this" {
   count = var.kafka ? 1 : 0
 
   cluster_name = local.name
+
+  provider = aws.shared_services
+}
+
+# Whoever carries it reaches the brokers (modules/kafka).
+data "aws_security_group" "kafka_client" {
+  count = var.kafka ? 1 : 0
+
+  name   = "${local.name}-kafka-client"
+  vpc_id = data.aws_vpc.this.id
 
   provider = aws.shared_services
 }
@@ -272,6 +281,11 @@ locals {
     subnet_ids         = data.aws_subnets.private.ids
     security_group_ids = [data.aws_security_group.workload.id, module.database.client_security_group_id]
   }
+
+  # Of those who land from Kafka, and look at how far that is behind.
+  network_with_kafka = merge(local.network, {
+    security_group_ids = concat(local.network.security_group_ids, data.aws_security_group.kafka_client[*].id)
+  })
 }
 
 module "webserver" {
@@ -298,7 +312,7 @@ module "daemon" {
   container           = { name = "daemon" }
   desired_count       = local.running
   never_twice         = true
-  network             = local.network
+  network             = local.network_with_kafka
 
   providers = { aws = aws.shared_services }
 }
@@ -313,7 +327,7 @@ module "code" {
   desired_count       = local.running
   discovery           = { name = "code-server", namespace_id = aws_service_discovery_private_dns_namespace.this.id }
   callers             = { webserver = module.webserver.security_group_id, daemon = module.daemon.security_group_id }
-  network             = local.network
+  network             = local.network_with_kafka
 
   providers = { aws = aws.shared_services }
 }

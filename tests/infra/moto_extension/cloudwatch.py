@@ -23,9 +23,7 @@ def _named_in(rule: str) -> set[str]:
 def put_metric_alarm(self: CloudWatchResponse) -> ActionResult:
     answer = _put_metric_alarm(self)
     alarm = self.cloudwatch_backend.alarms[self._get_param("AlarmName")]
-    for query, given in zip(
-        alarm.metric_data_queries, self._get_param("Metrics", []), strict=True
-    ):
+    for query, given in zip(alarm.metric_data_queries, self._get_param("Metrics", []), strict=True):
         query.account_id = given.get("AccountId")  # type: ignore[attr-defined]
     return answer
 

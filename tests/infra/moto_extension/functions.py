@@ -47,9 +47,7 @@ def _create_across_accounts(self: LambdaBackend, spec: dict[str, Any]) -> EventS
 def _allowed(queue: Queue, role: str) -> bool:
     """Whether a queue's policy lets a role of another account do all that is needed."""
     account, context = role.split(":")[4], {"aws:PrincipalArn": [role]}
-    return all(
-        lets(queue.policy, account, action, queue.queue_arn, context) for action in _NEEDED
-    )
+    return all(lets(queue.policy, account, action, queue.queue_arn, context) for action in _NEEDED)
 
 
 _get_configuration = EventSourceMapping.get_configuration

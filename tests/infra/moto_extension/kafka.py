@@ -110,6 +110,19 @@ def describe_cluster(self: KafkaResponse) -> str:
     return json.dumps({"clusterInfo": _described(backend, cluster)})
 
 
+@stub(KafkaResponse, "DescribeClusterV2", "tells what DescribeCluster does, in another order")
+def describe_cluster_v2(self: KafkaResponse) -> str:
+    backend = self.kafka_backend
+    cluster = _one(backend.clusters, _from_path(self, "clusterArn"))
+    told = _described(backend, cluster)
+    of_any = told.keys() & {
+        *("clusterArn", "clusterName", "creationTime", "currentVersion", "state", "tags")
+    }
+    info = {name: told.pop(name) for name in of_any}
+    info |= {"clusterType": "PROVISIONED", "provisioned": told}
+    return json.dumps({"clusterInfo": info})
+
+
 @stub(KafkaResponse, "ListClusters", "tells of a cluster what DescribeCluster does")
 def list_clusters(self: KafkaResponse) -> str:
     backend, begins = self.kafka_backend, self._get_param("clusterNameFilter") or ""
@@ -160,9 +173,7 @@ def update_connectivity(self: KafkaResponse) -> str:
 @stub(KafkaResponse, "DescribeClusterOperation", "missing in moto")
 def describe_cluster_operation(self: KafkaResponse) -> str:
     arn = _from_path(self, "clusterOperationArn")
-    return json.dumps(
-        {"clusterOperationInfo": _one(_kept(self.kafka_backend, "operations"), arn)}
-    )
+    return json.dumps({"clusterOperationInfo": _one(_kept(self.kafka_backend, "operations"), arn)})
 
 
 # --- configurations ------------------------------------------------------------------------------

@@ -57,7 +57,9 @@ class OAMBackend(BaseBackend):
 oam_backends = BackendDict(OAMBackend, "oam")
 
 # moto finds a service by its address, and then a module of its own by the service's name.
-backend_index.backend_url_patterns.append(("oam", re.compile(r"https?://oam\.(.+)\.amazonaws\.com")))
+backend_index.backend_url_patterns.append(
+    ("oam", re.compile(r"https?://oam\.(.+)\.amazonaws\.com"))
+)
 sys.modules["moto.oam"] = sys.modules[__name__]
 
 
