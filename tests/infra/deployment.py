@@ -12,11 +12,18 @@ ENVIRONMENT = "dev"
 ORDER = (
     *("organization", "security", "network"),
     *("shared-services", "ingestion", "events", "analytics"),
+    *("orchestration", "monitoring"),
 )
 """The stacks after bootstrap, in the order of apply; destroyed in the reverse one."""
 
-WITHOUT_KAFKA = {"shared-services": "-var=kafka=null", "events": "-var=kafka=false"}
-"""moto has no brokers: what they need is planned with AWS mocked, and not applied."""
+LATTICE_SERVICES = {"ingestion": "ingest", "orchestration": "dagster"}
+"""By stack, the service that it runs in the service network."""
+
+FROM_THE_SECOND_APPLY = {
+    "orchestration": (f"-var=image_digest=sha256:{'1' * 64}",),
+    "monitoring": ("-var=dagster_runs=true",),
+}
+"""What a person writes into a stack's variables once there is an image; moto starts nothing."""
 
 _BUCKET = f"minilab-{ENVIRONMENT}-terraform-{MANAGEMENT}"
 _LOCAL_BACKEND = 'terraform {\n  backend "local" {}\n}\n'
@@ -40,8 +47,11 @@ class Deployment:
             f"-var-file={folder}/common.tfvars",
             f"-var-file={folder}/{stack}.tfvars",
         )
-        if stack in WITHOUT_KAFKA:
-            files += (WITHOUT_KAFKA[stack],)
+        files += FROM_THE_SECOND_APPLY.get(stack, ())
+        if stack in LATTICE_SERVICES:
+            service = f"minilab-{ENVIRONMENT}-{LATTICE_SERVICES[stack]}"
+            group = self.outputs("network")["services"][service]["target_group_arn"]
+            files += (f"-var=lattice_target_group_arn={group}",)
         return self.terraform.run(
             f"stacks/{stack}", command, "-no-color", "-input=false", *files, *arguments, ends=ends
         )

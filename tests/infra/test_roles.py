@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import botocore.session
 import pytest
-from deployment import ORDER, WITHOUT_KAFKA, Deployment
+from deployment import Deployment
 from roles import (
     PARTS,
     calls_of,
@@ -25,19 +25,14 @@ from roles import (
     roles,
 )
 
+from minilab_local.iam.actions import PREFIXES, actions
 from tests.support.aws_calls.compare import Difference, Permission, compare, needs
-from tests.support.aws_calls.iam import PREFIXES, actions
 from tests.support.aws_calls.recording import Call, read
 from tests.support.aws_calls.scenario import record_platform
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
-_DAGSTER = ("dagster-code", "dagster-daemon", "dagster-run", "dagster-webserver")
-ROLES = [
-    role
-    for role in (*PARTS, *(f"{name}-start" for name in _DAGSTER))
-    if "orchestration" in ORDER or not role.startswith("dagster")
-]
+ROLES = (*PARTS, *(f"{role}-start" for role in PARTS if role.startswith("dagster-")))
 
 
 @dataclass(frozen=True)
@@ -59,10 +54,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> list[Call]:
     """Every call that the parts of the platform made, once."""
     folder = tmp_path_factory.mktemp("platform")
     record_platform(folder)
-    calls = list(read(folder / "calls"))
-    if WITHOUT_KAFKA:  # no policy has anything of it
-        calls = [call for call in calls if call.service != "kafka-cluster"]
-    return calls
+    return list(read(folder / "calls"))
 
 
 @pytest.fixture(scope="module", params=ROLES)

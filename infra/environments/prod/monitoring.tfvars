@@ -1,4 +1,5 @@
-dagster_runs = false # until orchestration.tfvars names an image
+dagster_runs       = false # until orchestration.tfvars names an image
+kafka_cluster_name = "minilab-prod"
 
 emails = {
   platform = ["platform@example.com"]

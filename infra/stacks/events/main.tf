@@ -175,7 +175,8 @@ resource "aws_security_group" "kafka" {
   provider = aws.team_b
 }
 
-# A port for each broker, and the one to begin with.
+# Where MSK listens for other VPCs, a port for each broker: Amazon MSK Developer Guide, "Multi-VPC private
+# connectivity", step 3 (mvpc-cross-account-user-action). Within their own VPC it is 9098.
 resource "aws_vpc_security_group_ingress_rule" "kafka" {
   count = var.kafka ? 1 : 0
 

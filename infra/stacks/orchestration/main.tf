@@ -64,10 +64,10 @@ locals {
       MINILAB_LAKE_BUCKET         = local.lake_bucket
       MINILAB_RESULTS_BUCKET      = local.results
     },
-    var.kafka == null ? {} : {
-      MINILAB_KAFKA_BOOTSTRAP_SERVERS = var.kafka.bootstrap_servers
+    var.kafka ? {
+      MINILAB_KAFKA_BOOTSTRAP_SERVERS = data.aws_msk_cluster.this[0].bootstrap_brokers_sasl_iam
       MINILAB_KAFKA_SECURITY          = "MSK_IAM"
-    },
+    } : {},
   )
 
   secrets = {
@@ -99,6 +99,24 @@ data "aws_subnets" "private" {
 
 data "aws_security_group" "workload" {
   name   = "${local.name}-shared-services-workload"
+  vpc_id = data.aws_vpc.this.id
+
+  provider = aws.shared_services
+}
+
+data "aws_msk_cluster" "this" {
+  count = var.kafka ? 1 : 0
+
+  cluster_name = local.name
+
+  provider = aws.shared_services
+}
+
+# Whoever carries it reaches the brokers (modules/kafka).
+data "aws_security_group" "kafka_client" {
+  count = var.kafka ? 1 : 0
+
+  name   = "${local.name}-kafka-client"
   vpc_id = data.aws_vpc.this.id
 
   provider = aws.shared_services
@@ -261,8 +279,13 @@ locals {
   network = {
     vpc_id             = data.aws_vpc.this.id
     subnet_ids         = data.aws_subnets.private.ids
-    security_group_ids = concat([data.aws_security_group.workload.id, module.database.client_security_group_id], var.kafka == null ? [] : [var.kafka.client_security_group_id])
+    security_group_ids = [data.aws_security_group.workload.id, module.database.client_security_group_id]
   }
+
+  # Of those who land from Kafka, and look at how far that is behind.
+  network_with_kafka = merge(local.network, {
+    security_group_ids = concat(local.network.security_group_ids, data.aws_security_group.kafka_client[*].id)
+  })
 }
 
 module "webserver" {
@@ -289,7 +312,7 @@ module "daemon" {
   container           = { name = "daemon" }
   desired_count       = local.running
   never_twice         = true
-  network             = local.network
+  network             = local.network_with_kafka
 
   providers = { aws = aws.shared_services }
 }
@@ -304,7 +327,7 @@ module "code" {
   desired_count       = local.running
   discovery           = { name = "code-server", namespace_id = aws_service_discovery_private_dns_namespace.this.id }
   callers             = { webserver = module.webserver.security_group_id, daemon = module.daemon.security_group_id }
-  network             = local.network
+  network             = local.network_with_kafka
 
   providers = { aws = aws.shared_services }
 }
@@ -330,20 +353,21 @@ locals {
   )
 
   # <name>/<id> of the cluster; topics and groups have it in their ARNs as well.
-  msk        = try(split(":cluster/", var.kafka.cluster_arn)[1], "none")
+  msk_arn    = one(data.aws_msk_cluster.this[*].arn)
+  msk        = try(split(":cluster/", local.msk_arn)[1], "none")
   msk_topics = [for stream in local.of_bus.kafka : "arn:${local.partition}:kafka:${local.here}:topic/${local.msk}/${local.name}-${stream}"]
 
   kafka_statements = {
     read = [
       for statement in [
-        { Sid = "Kafka", Effect = "Allow", Action = ["kafka-cluster:Connect"], Resource = [try(var.kafka.cluster_arn, "")] },
+        { Sid = "Kafka", Effect = "Allow", Action = ["kafka-cluster:Connect"], Resource = [local.msk_arn] },
         { Sid = "KafkaTopics", Effect = "Allow", Action = ["kafka-cluster:DescribeTopic", "kafka-cluster:ReadData"], Resource = local.msk_topics },
-      ] : statement if var.kafka != null
+      ] : statement if var.kafka
     ]
     commit = [
       for statement in [
         { Sid = "KafkaGroup", Effect = "Allow", Action = ["kafka-cluster:AlterGroup", "kafka-cluster:DescribeGroup"], Resource = ["arn:${local.partition}:kafka:${local.here}:group/${local.msk}/${local.name}-landing"] },
-      ] : statement if var.kafka != null
+      ] : statement if var.kafka
     ]
   }
 

@@ -158,15 +158,6 @@ data "aws_subnets" "private" {
   provider = aws.shared_services
 }
 
-data "aws_security_group" "workload" {
-  count = var.kafka == null ? 0 : 1
-
-  name   = "${local.name}-shared-services-workload"
-  vpc_id = data.aws_vpc.this[0].id
-
-  provider = aws.shared_services
-}
-
 module "log_key" {
   source = "../../modules/kms-key"
   count  = var.kafka == null ? 0 : 1
@@ -197,9 +188,8 @@ module "kafka" {
   writers         = { Processor = merge(local.processor, { topics = [for name, stream in local.streams : "${local.name}-${name}" if stream.bus == "kafka"] }) }
 
   network = {
-    vpc_id                   = data.aws_vpc.this[0].id
-    subnet_ids               = data.aws_subnets.private[0].ids
-    client_security_group_id = data.aws_security_group.workload[0].id
+    vpc_id     = data.aws_vpc.this[0].id
+    subnet_ids = data.aws_subnets.private[0].ids
   }
 
   providers = { aws = aws.shared_services }
