@@ -18,7 +18,8 @@ from minilab.ingest.api import _METRICS
 from minilab.ingest.judge import Rejected
 from minilab.ingest.outcome import STATUSES, Outcome, result_of
 from minilab.ingest.telemetry import count_outcome, count_problem
-from minilab.processing import handler
+from minilab.metrics import emf
+from minilab.processing.metrics import Metrics
 from minilab.processing.process import Processed
 
 MONITORING = INFRA / "stacks" / "monitoring" / "main.tf"
@@ -84,6 +85,11 @@ def emitted_in(lines: str) -> Iterator[Metric]:
                     yield directive["Namespace"], metric["Name"], frozenset(dimensions)
 
 
+class _Queue:
+    def backlog(self) -> int:
+        return 1
+
+
 def test_each_metric_is_documented_by_aws_or_emitted_by_the_code(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -93,9 +99,9 @@ def test_each_metric_is_documented_by_aws_or_emitted_by_the_code(
     count_outcome(Outcome(False, tuple(result_of(event, status) for status in STATUSES)), 1.0)
     for name in (*_METRICS.values(), "Refused"):
         count_problem(name, "billing", 1, 1.0)
-    handler.metrics.set_default_dimensions(environment="dev")
-    handler._tell([], Processed((), (), (), {}, 1, 1, ()))
-    handler.metrics.flush_metrics()
+    processing = Metrics("dev", _Queue(), emf.print_line)
+    processing.count(Processed((), (), (), {}, 1, 1, ()))
+    processing.tell_if_due()
     emitted = set(emitted_in(capsys.readouterr().out))
     assert {name for _, name, _ in emitted} >= {"Accepted", "Latency", "Events"}
 
