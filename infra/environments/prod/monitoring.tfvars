@@ -1,4 +1,5 @@
-dagster_runs = false # until orchestration.tfvars names an image
+processor_runs_on = "lambda" # as in events.tfvars
+dagster_runs      = false    # until orchestration.tfvars names an image
 
 emails = {
   platform = ["platform@example.com"]

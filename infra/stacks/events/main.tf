@@ -23,6 +23,7 @@ locals {
   })
 
   processor   = "${local.name}-processor"
+  description = "The processor: enriches events and routes them to the buses of their streams."
   as_function = var.runs_on == "lambda" ? 1 : 0
   as_service  = var.runs_on == "ecs" ? 1 : 0
   log_groups  = ["/aws/lambda/${local.processor}", "/minilab/${local.processor}"]
@@ -251,7 +252,7 @@ module "log_key" {
 # Kept while the form changes: other accounts' policies name this role.
 resource "aws_iam_role" "processor" {
   name        = local.processor
-  description = "The processor, in whatever form it runs."
+  description = local.description
 
   assume_role_policy = jsonencode({
     Version = "2012-10-17"
@@ -285,7 +286,7 @@ module "function" {
   count  = local.as_function
 
   name                    = local.processor
-  description             = "The processor: enriches events and routes them to the buses of their streams."
+  description             = local.description
   package                 = local.package
   memory_mb               = var.memory_mb
   timeout_seconds         = 100 # less than the queue's visibility timeout, 120
@@ -346,7 +347,7 @@ module "task" {
   count  = local.as_service
 
   name            = local.processor
-  description     = "The processor: enriches events and routes them to the buses of their streams."
+  description     = local.description
   container       = "processor"
   image           = "${module.repository.url}@${var.service.image_digest}"
   repository_arn  = module.repository.arn
@@ -374,13 +375,7 @@ module "workers" {
   task_definition_arn = module.task[0].arn
   network             = local.network
   tasks               = { least = 1, most = var.service.most_tasks }
-
-  backlog = {
-    namespace  = "Minilab"
-    name       = "Backlog"
-    dimensions = { environment = var.environment, service = "processing" }
-    per_task   = var.service.backlog_per_task
-  }
+  backlog             = { namespace = "Minilab", name = "Backlog", dimensions = { environment = var.environment, service = "processing" }, per_task = var.service.backlog_per_task }
 
   providers = { aws = aws.team_b }
 }

@@ -323,6 +323,16 @@ locals {
   receive = ["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:GetQueueUrl", "sqs:ReceiveMessage"]
   look    = ["sqs:GetQueueAttributes", "sqs:GetQueueUrl"]
 
+  tell_metrics = [
+    {
+      Sid       = "TellMetrics"
+      Effect    = "Allow"
+      Action    = ["cloudwatch:PutMetricData"]
+      Resource  = "*"
+      Condition = { StringEquals = { "cloudwatch:namespace" = "Minilab" } }
+    },
+  ]
+
   # Streams and their dead letters here; what failed at ingestion there.
   queues = concat(
     flatten([for stream in local.of_bus.sqs : [for end in ["", "-dlq"] : "arn:${local.partition}:sqs:${local.here}:${local.name}-${stream}${end}"]]),
@@ -409,6 +419,7 @@ locals {
         merge({ Sid = "AlertsKey", Effect = "Allow", Action = ["kms:Decrypt", "kms:GenerateDataKey"] }, local.use_key.alerts),
       ],
       local.kafka_statements.read,
+      local.tell_metrics,
       local.write_compute_logs,
     )
 
@@ -454,6 +465,7 @@ locals {
       ],
       local.kafka_statements.read,
       local.kafka_statements.commit,
+      local.tell_metrics,
       local.write_compute_logs,
     )
   }
