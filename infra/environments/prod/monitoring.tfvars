@@ -1,5 +1,4 @@
-processor_runs_on = "lambda" # as in events.tfvars
-dagster_runs      = false    # until orchestration.tfvars names an image
+dagster_runs = false # until orchestration.tfvars names an image
 
 emails = {
   platform = ["platform@example.com"]
@@ -8,3 +7,5 @@ emails = {
 }
 
 monthly_budget_usd = 5000
+
+processor_runs_on = "lambda" # as in events.tfvars
