@@ -34,7 +34,7 @@ _STOP_SECONDS = 110.0
 _SERVICES_SECONDS = 75.0
 # What runs as services. Names only: the laptop does not know the platform, it starts it.
 _HANDLER = "minilab.ingest.handler:lambda_handler"
-_PROCESSOR = (sys.executable, "-m", "minilab.cli", "process")
+_PROCESSOR = (sys.executable, "-m", "minilab.cli", "process", "--metrics")
 # What reset empties. Named one by one: a home may be a folder with other things in it.
 _STATE = ("objects", "state", "dagster", "reports", "logs", "run")
 

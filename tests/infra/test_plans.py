@@ -208,6 +208,7 @@ def test_security_groups_name_groups_and_prefix_lists_never_addresses(
 
 # Actions for which AWS knows no resource to name.
 WITHOUT_RESOURCE = {
+    "cloudwatch:PutMetricData",
     "logs:DescribeLogGroups",
     "ecr:GetAuthorizationToken",
     "ecs:DescribeTaskDefinition",

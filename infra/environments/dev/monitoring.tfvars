@@ -8,3 +8,5 @@ emails = {
 }
 
 monthly_budget_usd = 500
+
+processor_runs_on = "lambda" # as in events.tfvars

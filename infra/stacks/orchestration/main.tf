@@ -346,6 +346,16 @@ locals {
   receive = ["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:GetQueueUrl", "sqs:ReceiveMessage"]
   look    = ["sqs:GetQueueAttributes", "sqs:GetQueueUrl"]
 
+  tell_metrics = [
+    {
+      Sid       = "TellMetrics"
+      Effect    = "Allow"
+      Action    = ["cloudwatch:PutMetricData"]
+      Resource  = "*"
+      Condition = { StringEquals = { "cloudwatch:namespace" = "Minilab" } }
+    },
+  ]
+
   # Streams and their dead letters here; what failed at ingestion there.
   queues = concat(
     flatten([for stream in local.of_bus.sqs : [for end in ["", "-dlq"] : "arn:${local.partition}:sqs:${local.here}:${local.name}-${stream}${end}"]]),
@@ -443,6 +453,7 @@ locals {
         merge({ Sid = "AlertsKey", Effect = "Allow", Action = ["kms:Decrypt", "kms:GenerateDataKey"] }, local.use_key.alerts),
       ],
       local.kafka_statements.read,
+      local.tell_metrics,
       local.write_compute_logs,
     )
 
@@ -476,6 +487,7 @@ locals {
       ],
       local.kafka_statements.read,
       local.kafka_statements.commit,
+      local.tell_metrics,
       local.write_compute_logs,
       # While it runs, it looks whether its log is whole already.
       [{ Sid = "OwnComputeLogs", Effect = "Allow", Action = ["s3:GetObject"], Resource = ["${module.compute_logs.arn}/compute-logs/*"] }],

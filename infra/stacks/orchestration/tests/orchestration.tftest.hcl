@@ -96,6 +96,11 @@ run "webserver_and_daemon_touch_no_data" {
   }
 
   assert {
+    condition     = [for statement in concat(local.statements.code, local.statements.run) : statement.Condition.StringEquals["cloudwatch:namespace"] if statement.Sid == "TellMetrics"] == ["Minilab", "Minilab"]
+    error_message = "Sensors or runs tell no metrics, or others than the platform's."
+  }
+
+  assert {
     condition     = length([for statement in concat(local.statements.webserver, local.statements.code, local.statements.run) : statement if contains(flatten([statement.Action]), "iam:PassRole") || contains(flatten([statement.Action]), "ecs:RunTask")]) == 0
     error_message = "Others than the daemon start runs."
   }
