@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -44,18 +45,27 @@ class Platform(dg.ConfigurableResource):
     def registry(self) -> Registry:
         return load_registry()
 
-    def land(self, stream: str, say: Callable[[str], None]) -> StreamSummary:
+    def land(self, stream: str, log: logging.Logger) -> StreamSummary:
         """Drain one stream's bus into the lake, or what failed before landing (``FAILURES``).
+
+        CloudWatch is told how many events that were; where it cannot be, that is logged.
 
         Raises:
             LandingError: not everything could be landed. What was landed stays, and what was not
                 is still on the bus.
         """
         from minilab.landing import land
+        from minilab.metrics import Metric, cloudwatch
 
-        summary = land(self.settings, self.registry, [stream], on_progress=say)
+        summary = land(self.settings, self.registry, [stream], on_progress=log.info)
+        landed = summary.of(stream)
+        told = Metric("Events", landed.events), Metric("FailedEvents", landed.failed_events)
+        try:
+            cloudwatch.send(self.settings, "landing", [(m, {"stream": stream}) for m in told])
+        except MinilabError as error:
+            log.warning("%s", error.message)
         summary.raise_if_broken()
-        return summary.of(stream)
+        return landed
 
     def compact(self, say: Callable[[str], None]) -> CompactionSummary:
         """Merge the small files of every closed hour of ``events``."""

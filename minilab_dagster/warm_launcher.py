@@ -11,6 +11,7 @@ For one machine, such as a laptop. On AWS, runs are tasks of their own (``EcsRun
 from __future__ import annotations
 
 import multiprocessing
+import os
 import sys
 import threading
 from collections.abc import Mapping
@@ -36,15 +37,23 @@ _TAG = "minilab/warm_process"
 
 
 class WarmRunLauncher(RunLauncher, ConfigurableClass):
-    """A run launcher for ``dagster.yaml``; without configuration.
+    """A run launcher for ``dagster.yaml``.
+
+    ``environment`` are variables for the runs, above those of the daemon: so a run may have
+    credentials of its own.
 
     Runs end with the daemon that launched them. Termination goes through the run's status, so any
     process may ask for it; the run looks at it every few seconds.
     """
 
-    def __init__(self, inst_data: ConfigurableClassData | None = None) -> None:
+    def __init__(
+        self,
+        inst_data: ConfigurableClassData | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__()
         self._inst_data = inst_data
+        self._environment = dict(environment or {})
         self._processes: dict[str, Any] = {}
         self._lock = threading.Lock()
         # Forking after imports is not safe on macOS (its system libraries keep threads).
@@ -59,13 +68,13 @@ class WarmRunLauncher(RunLauncher, ConfigurableClass):
 
     @classmethod
     def config_type(cls) -> Mapping[str, Any]:
-        return {}
+        return {"environment": dg.Field(dg.Map(str, str), is_required=False)}
 
     @classmethod
     def from_config_value(
         cls, inst_data: ConfigurableClassData, config_value: Mapping[str, Any]
     ) -> WarmRunLauncher:
-        return cls(inst_data)
+        return cls(inst_data, config_value.get("environment"))
 
     def launch_run(self, context: LaunchRunContext) -> None:
         run, origin = context.dagster_run, context.job_code_origin
@@ -75,7 +84,9 @@ class WarmRunLauncher(RunLauncher, ConfigurableClass):
             )
         arguments = ExecuteRunArgs(origin, run.run_id, self._instance.get_ref())
         process = self._context.Process(
-            target=_execute, args=(serialize_value(arguments),), name=f"run-{run.run_id[:8]}"
+            target=_execute,
+            args=(serialize_value(arguments), self._environment),
+            name=f"run-{run.run_id[:8]}",
         )
         process.daemon = True  # it ends with us
         process.start()
@@ -111,8 +122,9 @@ class WarmRunLauncher(RunLauncher, ConfigurableClass):
         )
 
 
-def _execute(serialized: str) -> None:
+def _execute(serialized: str, environment: Mapping[str, str]) -> None:
     """In the forked process: what ``dagster api execute_run`` does, stoppable by its status."""
+    os.environ.update(environment)
     from dagster._cli.api import _execute_run_command_body
     from dagster._core.execution.run_cancellation_thread import start_run_cancellation_thread
     from dagster._utils.interrupts import capture_interrupts

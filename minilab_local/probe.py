@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+from collections.abc import Mapping
 
 
 def answers(port: int, path: str, timeout: float = 2.0) -> bool:
@@ -13,7 +14,9 @@ def answers(port: int, path: str, timeout: float = 2.0) -> bool:
         return False
 
 
-def request(port: int, method: str, path: str, timeout: float) -> int:
+def request(
+    port: int, method: str, path: str, timeout: float, headers: Mapping[str, str] | None = None
+) -> int:
     """The status of the answer.
 
     Raises:
@@ -21,7 +24,7 @@ def request(port: int, method: str, path: str, timeout: float) -> int:
     """
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
     try:
-        connection.request(method, path)
+        connection.request(method, path, headers=headers or {})
         response = connection.getresponse()
         response.read()
         return response.status

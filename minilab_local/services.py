@@ -24,6 +24,8 @@ from minilab_local.home import logs, ports_file, read_json, services_file, write
 log = logging.getLogger(__name__)
 
 API_URL = "MINILAB_API_URL"
+# The roles that Terraform makes for the two.
+API_ROLE, PROCESSOR_ROLE = "ingest", "processor"
 _HEALTH_PATH = "/v1/health"
 # Settings of whoever asks for the services; never those of whoever started the supervisor.
 _SETTINGS = ("MINILAB_", "POWERTOOLS_")
@@ -44,6 +46,8 @@ class Wanted:
     settings: dict[str, str]
     owner: int | None = None
     """They are stopped when the process of this id has ended."""
+    credentials: dict[str, dict[str, str]] = field(default_factory=dict, compare=False)
+    """AWS variables by role; empty where IAM is not enforced, and all are the account's root."""
     id: str = field(default_factory=lambda: uuid4().hex, compare=False)
 
 
@@ -54,6 +58,7 @@ def want(
     *,
     owner: int | None,
     stack: Mapping[str, str],
+    credentials: Mapping[str, Mapping[str, str]] | None = None,
 ) -> Wanted:
     """What a process of this ``environ`` wants; what the stack itself sets is left to it."""
     settings = {
@@ -61,7 +66,8 @@ def want(
         for name, value in environ.items()
         if name.startswith(_SETTINGS) and name not in stack and name != API_URL
     }
-    return Wanted(handler, tuple(processor), str(Path.cwd()), settings, owner)
+    as_roles = {role: dict(variables) for role, variables in (credentials or {}).items()}
+    return Wanted(handler, tuple(processor), str(Path.cwd()), settings, owner, as_roles)
 
 
 def ask(home: Path, wanted: Wanted | None) -> None:
@@ -170,7 +176,7 @@ class Services:
                 *(sys.executable, "-m", "minilab_local.gateway.server"),
                 *("--handler", wanted.handler, "--fd", str(descriptor)),
             ],
-            environment=self._environment(wanted),
+            environment=self._environment(wanted, API_ROLE),
             healthy=lambda: probe.answers(port, _HEALTH_PATH, timeout=0.5),
             log_file=logs(self._home) / "api.log",
             hint=_HINT,
@@ -183,7 +189,7 @@ class Services:
         return Child(
             name="processor",
             command=list(wanted.processor),
-            environment=self._environment(wanted),
+            environment=self._environment(wanted, PROCESSOR_ROLE),
             healthy=lambda: True,  # it answers nobody: that it runs is all there is to see
             log_file=logs(self._home) / "processor.log",
             hint=_HINT,
@@ -191,12 +197,13 @@ class Services:
             stop_seconds=_STOP_SECONDS,
         )
 
-    def _environment(self, wanted: Wanted) -> dict[str, str]:
+    def _environment(self, wanted: Wanted, role: str) -> dict[str, str]:
         plain = {k: v for k, v in plain_environment().items() if not k.startswith(_SETTINGS)}
         return {
             **plain,
             **wanted.settings,
             **self._stack,
+            **wanted.credentials.get(role, {}),
             API_URL: self._url,
             "PYTHONUNBUFFERED": "1",  # metrics are printed, and a log is read while it grows
         }

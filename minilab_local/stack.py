@@ -7,12 +7,14 @@ process id with its creation time), so a file left by a crash or a reboot is nev
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+import urllib.request
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,10 @@ import psutil
 
 from minilab.errors import MinilabError
 from minilab_local import services
+from minilab_local.aws.http import DENIALS_PATH
 from minilab_local.home import locked, logs, read_json, run_file, tail
+from minilab_local.iam.roles import Roles
+from minilab_local.programs import project_root
 from minilab_local.services import Wanted
 
 _START_SECONDS = 130.0
@@ -29,7 +34,7 @@ _STOP_SECONDS = 110.0
 _SERVICES_SECONDS = 75.0
 # What runs as services. Names only: the laptop does not know the platform, it starts it.
 _HANDLER = "minilab.ingest.handler:lambda_handler"
-_PROCESSOR = (sys.executable, "-m", "minilab.cli", "process")
+_PROCESSOR = (sys.executable, "-m", "minilab.cli", "process", "--metrics")
 # What reset empties. Named one by one: a home may be a folder with other things in it.
 _STATE = ("objects", "state", "dagster", "reports", "logs", "run")
 
@@ -51,6 +56,7 @@ class Status:
     environment: dict[str, str]
     supervisor_pid: int | None
     children: dict[str, dict[str, Any]]
+    enforces_iam: bool = False
 
     @property
     def healthy(self) -> bool:
@@ -63,15 +69,18 @@ def start(
     port: int | None = None,
     kafka_port: int | None = None,
     owner: int | None = None,
+    enforce_iam: bool = False,
     on_progress: Progress | None = None,
 ) -> dict[str, str]:
     """Start the stack detached, or find it running; return its environment when it is healthy.
 
-    It runs until :func:`stop`, or, where ``owner`` names a process, until that one has ended.
+    It runs until :func:`stop`, or, where ``owner`` names a process, until that one has ended. With
+    ``enforce_iam`` its AWS refuses what the caller's role does not allow; the environment's keys
+    are the account's root, who may do everything.
 
     Raises:
         MinilabError: it does not come up (nothing of it is left running then), or it runs already
-            on another port than ``port``.
+            on another port than ``port``, or without enforcing IAM.
     """
     tell = on_progress or (lambda text: None)
     home = home.absolute()
@@ -79,9 +88,10 @@ def start(
         now = status(home)
         if now.running:
             _check_port(now, port)
+            _check_enforcement(now, enforce_iam)
             return now.environment
         _clear_stale(home)
-        process = _spawn(home, port, kafka_port, owner)
+        process = _spawn(home, port, kafka_port, owner, enforce_iam)
         try:
             return _wait_until_ready(home, process, tell)
         except BaseException:
@@ -98,7 +108,8 @@ def start_services(
 ) -> dict[str, str]:
     """Start the ingestion API and the processor in a running, provisioned stack.
 
-    They have the ``MINILAB_…`` variables and the folder of this process. Where they run already,
+    They have the ``MINILAB_…`` variables and the folder of this process, and, where IAM is
+    enforced, the role that Terraform makes for each. Where they run already,
     with these, nothing happens; with others, they are started anew. They run as long as the
     stack, or, where ``owner`` names a process, until that one has ended.
 
@@ -111,7 +122,12 @@ def start_services(
     home = home.absolute()
     with locked(home):
         stack = environment(home)
-        wanted = services.want(handler, processor, os.environ, owner=owner, stack=stack)
+        wanted = services.want(
+            *(handler, processor, os.environ),
+            owner=owner,
+            stack=stack,
+            credentials=credentials(home, services.API_ROLE, services.PROCESSOR_ROLE),
+        )
         if services.asked(home) == wanted and services.API_URL in stack:
             return stack
         services.ask(home, wanted)
@@ -166,6 +182,7 @@ def status(home: Path) -> Status:
         environment=dict(document.get("environment", {})) if running else {},
         supervisor_pid=supervisor.pid if supervisor else None,
         children=children if supervisor else {},
+        enforces_iam=running and bool(document.get("enforces_iam")),
     )
 
 
@@ -182,6 +199,47 @@ def environment(home: Path) -> dict[str, str]:
             hint="Start it: minilab local up --detach",
         )
     return now.environment
+
+
+def roles(home: Path) -> Roles | None:
+    """The roles of this process's deployment in a running stack; None where it enforces no IAM.
+
+    Raises:
+        StackError: the stack is not running.
+        MinilabError: this folder is in no checkout, where the roles are written down.
+    """
+    variables = environment(home)
+    if not status(home).enforces_iam:
+        return None
+    return Roles(project_root(), {**os.environ, **variables})
+
+
+def credentials(home: Path, *names: str) -> dict[str, dict[str, str]]:
+    """AWS variables of each role named, newly taken; none where the stack enforces no IAM."""
+    there = roles(home)
+    return {name: there.assume(name) for name in names} if there else {}
+
+
+def denials(home: Path) -> list[dict[str, Any]]:
+    """What the stack's AWS refused since it was started: role, action, resource, why, times, last.
+
+    Raises:
+        StackError: it is not running, or enforces no IAM.
+    """
+    endpoint = environment(home)["AWS_ENDPOINT_URL"]
+    if not status(home).enforces_iam:
+        raise StackError(
+            "The laptop's AWS does not enforce IAM: it refuses nothing.",
+            hint="Start it anew: minilab local down && minilab local up --enforce-iam",
+        )
+    with urllib.request.urlopen(f"{endpoint}{DENIALS_PATH}", timeout=10) as answer:
+        found: list[dict[str, Any]] = json.load(answer)["denials"]
+    return found
+
+
+def told(denial: Mapping[str, Any]) -> str:
+    """A denial as a sentence."""
+    return "{role} may not {action} on {resource} {why}".format_map(denial)
 
 
 def reset(home: Path) -> None:
@@ -209,13 +267,23 @@ def _check_port(now: Status, port: int | None) -> None:
         )
 
 
+def _check_enforcement(now: Status, enforce_iam: bool) -> None:
+    if enforce_iam and not now.enforces_iam:
+        raise StackError(
+            "The laptop's AWS is running already, and does not enforce IAM.",
+            hint="Start it anew: minilab local down && minilab local up --enforce-iam",
+        )
+
+
 def _spawn(
-    home: Path, port: int | None, kafka_port: int | None, owner: int | None
+    home: Path, port: int | None, kafka_port: int | None, owner: int | None, enforce_iam: bool
 ) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "minilab_local.supervisor", "--home", str(home)]
     for option, value in (("--port", port), ("--kafka-port", kafka_port), ("--owner", owner)):
         if value is not None:
             command += [option, str(value)]
+    if enforce_iam:
+        command.append("--enforce-iam")
     logs(home).mkdir(parents=True, exist_ok=True)
     with _supervisor_log(home).open("ab") as output:
         return subprocess.Popen(

@@ -23,20 +23,12 @@ from minilab.errors import MinilabError
 from minilab_local import ports, probe
 from minilab_local.aws.http import HEALTH_PATH
 from minilab_local.child import Child, StartError, keep_all_running, plain_environment
+from minilab_local.credentials import CREDENTIALS, signed
 from minilab_local.home import logs, ports_file, read_json, run_file, write_json
 from minilab_local.kafka import broker
 from minilab_local.services import Services
 
 log = logging.getLogger("minilab_local.supervisor")
-
-REGION = "us-east-1"
-CREDENTIALS = {
-    # Twenty characters beginning with AKIA: clients and moto know an access key by that form.
-    "AWS_ACCESS_KEY_ID": "AKIAMINILABLOCAL0000",
-    "AWS_SECRET_ACCESS_KEY": "minilab-local-secret",
-    "AWS_REGION": REGION,
-    "AWS_DEFAULT_REGION": REGION,
-}
 
 _HINT = "`minilab local reset` empties the laptop's state, if that is what is damaged."
 _TICK_SECONDS = 0.2
@@ -45,10 +37,17 @@ _LOG_SECONDS = 10.0  # between looks at the logs' lengths
 
 class Supervisor:
     def __init__(
-        self, home: Path, port: int | None, kafka_port: int | None, owner: int | None = None
+        self,
+        home: Path,
+        port: int | None,
+        kafka_port: int | None,
+        owner: int | None = None,
+        *,
+        enforce_iam: bool = False,
     ) -> None:
         self.home = home
         self._owner = owner
+        self._enforce_iam = enforce_iam
         self.stopping = False
         self._phase = "starting"
         self._children: list[Child] = []
@@ -137,6 +136,7 @@ class Supervisor:
             command=[
                 *(sys.executable, "-m", "minilab_local.aws.server"),
                 *("--home", str(self.home), "--fd", str(descriptor)),
+                *(("--enforce-iam",) if self._enforce_iam else ()),
             ],
             environment=plain_environment(),
             healthy=lambda: probe.answers(self.port, HEALTH_PATH),
@@ -164,6 +164,7 @@ class Supervisor:
                 "supervisor": {"pid": me.pid, "created": me.create_time()},
                 "endpoint": self.endpoint,
                 "environment": self.environment,
+                "enforces_iam": self._enforce_iam,
                 "children": {child.name: child.facts for child in self._all_children()},
                 "services": self._services.facts,
                 **more,
@@ -172,7 +173,7 @@ class Supervisor:
 
 
 def _make_bucket(port: int, bucket: str) -> None:
-    status = probe.request(port, "PUT", f"/{bucket}", timeout=10.0)
+    status = probe.request(port, "PUT", f"/{bucket}", timeout=10.0, headers=signed("s3"))
     if status not in (200, 409):  # 409: it is there
         raise StartError(f"The broker's bucket {bucket} could not be made: HTTP {status}.")
 
@@ -183,12 +184,18 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--port", type=int)
     parser.add_argument("--kafka-port", type=int)
     parser.add_argument("--owner", type=int, help="stop when the process of this id has ended")
+    parser.add_argument(
+        "--enforce-iam", action="store_true", help="AWS refuses what IAM does not allow"
+    )
     options = parser.parse_args(argv)
     logging.basicConfig(
         stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
     )
     try:
-        supervisor = Supervisor(options.home, options.port, options.kafka_port, options.owner)
+        supervisor = Supervisor(
+            *(options.home, options.port, options.kafka_port, options.owner),
+            enforce_iam=options.enforce_iam,
+        )
     except MinilabError as error:
         log.error("%s", error)
         me = psutil.Process()

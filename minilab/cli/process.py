@@ -26,8 +26,13 @@ if TYPE_CHECKING:
     show_default=True,
     help="Threads that receive. For more than one core, run it several times.",
 )
+@click.option(
+    "--metrics",
+    is_flag=True,
+    help="Also print metrics, a line a minute, in CloudWatch's embedded metric format.",
+)
 @json_option
-def process(drain: bool, workers: int, as_json: bool) -> None:
+def process(drain: bool, workers: int, metrics: bool, as_json: bool) -> None:
     """Bring accepted events from the ingest queue to their streams, enriched.
 
     Runs until it gets SIGTERM or Ctrl-C; then it receives no more, finishes what it has, says what
@@ -40,7 +45,9 @@ def process(drain: bool, workers: int, as_json: bool) -> None:
       minilab process --workers 8
     """
     from minilab.events.registry import load_registry
+    from minilab.metrics import emf
     from minilab.processing.environment import Environment
+    from minilab.processing.metrics import nowhere
     from minilab.processing.worker import Limits, run
     from minilab.settings import Settings
 
@@ -48,7 +55,7 @@ def process(drain: bool, workers: int, as_json: bool) -> None:
     limits = Limits(receivers=workers, poll_seconds=1 if drain else Limits.poll_seconds)
     with _told_to_stop() as stop, progress(f"Processing {settings.ingest_queue}") as bar:
         summary = run(
-            Environment.of(settings, registry),
+            Environment.of(settings, registry, emf.print_line if metrics else nowhere),
             stop,
             limits=limits,
             drain=drain,

@@ -7,21 +7,15 @@ own, and log keys are those of the thread's context. No key, secret or payload i
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
-import msgspec
 from aws_lambda_powertools import Logger, Tracer
-from aws_lambda_powertools.metrics.functions import is_metrics_disabled
-from aws_lambda_powertools.metrics.provider.cloudwatch_emf.cloudwatch import (
-    AmazonCloudWatchEMFProvider,
-)
 
 from minilab.events.registry import UNROUTED
 from minilab.ingest.outcome import Outcome
+from minilab.metrics import Metric, emf
 
 SERVICE = "ingest"
-NAMESPACE = "Minilab"
 
 logger = Logger(service=SERVICE)
 tracer = Tracer(service=SERVICE, patch_modules=("botocore",))
@@ -52,18 +46,11 @@ def count_problem(metric: str, stream: str | None, events: int, milliseconds: fl
 
 
 def _emit(stream: str, counts: dict[str, int], milliseconds: float | None) -> None:
-    if is_metrics_disabled():
-        return
-    metrics = AmazonCloudWatchEMFProvider(namespace=NAMESPACE, service=SERVICE)
-    metrics.add_dimension("stream", stream)
-    for name, count in counts.items():
-        metrics.add_metric(name, "Count", count)
+    metrics = [Metric(name, count) for name, count in counts.items()]
     if milliseconds is not None:
-        metrics.add_metric("Latency", "Milliseconds", milliseconds)
-    for name, value in logger.thread_safe_get_current_keys().items():
-        metrics.add_metadata(name, value)
-    line = msgspec.json.encode(metrics.serialize_metric_set()).decode()
-    sys.stdout.write(line + "\n")  # one write: lines of two threads do not mix
+        metrics.append(Metric("Latency", milliseconds, "Milliseconds"))
+    keys = logger.thread_safe_get_current_keys()
+    emf.print_line(emf.line_of(SERVICE, {"stream": stream}, metrics, keys))
 
 
 def current_segment() -> Any | None:

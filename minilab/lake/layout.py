@@ -16,7 +16,6 @@ CLAIMS_PREFIX = "claims/"
 """Payloads that no message carries, by tenant (``minilab.lake.claims``)."""
 CLAIMS_DAYS = 35
 """Days after which a claimed payload may go: twice the buses' retention, and some."""
-WAREHOUSE_PREFIX = "warehouse/"
 REPORTS_PREFIX = "reports/"
 
 

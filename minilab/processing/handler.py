@@ -11,33 +11,30 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from aws_lambda_powertools import Logger, Metrics, Tracer
-from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools import Logger, Tracer
 
 from minilab.events.registry import load_registry
+from minilab.metrics import emf
 from minilab.processing.environment import Environment
+from minilab.processing.metrics import SERVICE
 from minilab.processing.process import Processed, process
 from minilab.processing.records import Record
 from minilab.settings import Settings
 
 _LONGEST_HIDDEN_SECONDS = 900
 
-logger = Logger(service="processing")
-metrics = Metrics(namespace="Minilab", service="processing")
-tracer = Tracer(service="processing")
+logger = Logger(service=SERVICE)
+tracer = Tracer(service=SERVICE)
 
 
 @cache
 def _environment() -> Environment:
     """Made once for the life of the function's instance: clients, publishers, what is cached."""
-    settings = Settings.from_env()
-    metrics.set_default_dimensions(environment=settings.env)
-    return Environment.of(settings, load_registry())
+    return Environment.of(Settings.from_env(), load_registry(), emf.print_line)
 
 
 @logger.inject_lambda_context
 @tracer.capture_lambda_handler(capture_response=False)
-@metrics.log_metrics
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Process an event's records; answer which of them are to come again."""
     return handle(_environment(), event)
@@ -49,7 +46,8 @@ def handle(env: Environment, event: dict[str, Any]) -> dict[str, Any]:
     processed = process(env, records)
     env.usage.add()
     _hide_longer(env, processed)
-    _tell(records, processed)
+    _log_troubles(records, processed)
+    env.metrics.tell()
     again = {record.message_id for record in (*processed.failed, *processed.waiting)}
     return {
         "batchItemFailures": [
@@ -70,7 +68,7 @@ def _hide_longer(env: Environment, processed: Processed) -> None:
         env.source.hide(some, seconds)
 
 
-def _tell(records: list[Record], processed: Processed) -> None:
+def _log_troubles(records: list[Record], processed: Processed) -> None:
     for record in records:
         if (trouble := processed.troubles.get(record.message_id)) is not None:
             logger.warning(
@@ -80,12 +78,3 @@ def _tell(records: list[Record], processed: Processed) -> None:
                 times_received=record.times_received,
                 bus_away=trouble.away,
             )
-    for name, value in (
-        ("MessagesDone", len(processed.done)),
-        ("MessagesFailed", len(processed.failed)),
-        ("MessagesWaiting", len(processed.waiting)),
-        ("MessagesGivenUp", len(processed.given_up)),
-        ("Events", processed.events),
-        ("FailedEvents", processed.failed_events),
-    ):
-        metrics.add_metric(name=name, unit=MetricUnit.Count, value=value)

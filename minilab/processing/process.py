@@ -5,7 +5,7 @@
     put aside   poison of what was delivered becomes failed events, durable in their queue
     judge       done is what is durable elsewhere and has nothing before it that is not;
                 what failed on its last try is given up to the dead letters, with its reason
-    count       what is done, by tenant and stream
+    count       what is done, by tenant and stream, and what became of the rest
 
 Nothing here deletes from the ingest queue: who called does, and only what is done. Until then all
 of it can be done again; after a crash at any point events come twice at worst, and staging keeps
@@ -62,7 +62,7 @@ def process(env: Environment, records: Sequence[Record]) -> Processed:
     verdict = _judge(env, records, troubles)
     done = [prepared[record.message_id] for record in verdict.done]
     _count(env, done)
-    return Processed(
+    processed = Processed(
         done=(*verdict.done, *verdict.given_up),
         failed=tuple(verdict.failed),
         waiting=tuple(verdict.waiting),
@@ -71,6 +71,8 @@ def process(env: Environment, records: Sequence[Record]) -> Processed:
         failed_events=sum(len(p.poison) for p in done),
         given_up=tuple(verdict.given_up),
     )
+    env.metrics.count(processed)
+    return processed
 
 
 @dataclass(frozen=True)

@@ -26,8 +26,9 @@ from minilab.settings import Settings
 _ATTEMPTS = 4
 _THREADS = 4
 _MAX_DETAIL = 1000
+_VISIBLE = "ApproximateNumberOfMessages"
 _WAITING = (
-    "ApproximateNumberOfMessages",
+    _VISIBLE,
     "ApproximateNumberOfMessagesNotVisible",
     "ApproximateNumberOfMessagesDelayed",
 )
@@ -92,6 +93,15 @@ class IngestSource:
         with aws.readable_errors(f"Looking into queue {self.name}"):
             attributes = self._attributes(list(_WAITING))
         return not any(int(attributes.get(name, 0)) for name in _WAITING)
+
+    def backlog(self) -> int:
+        """Messages that wait and are in flight with nobody, as far as SQS knows.
+
+        Raises:
+            QueueMissingError, AwsError: SQS cannot be reached, or refuses.
+        """
+        with aws.readable_errors(f"Looking into queue {self.name}"):
+            return int(self._attributes([_VISIBLE])[_VISIBLE])
 
     def delete(self, records: Sequence[Record]) -> list[Record]:
         """Delete what is done; return what could not be: it comes again."""

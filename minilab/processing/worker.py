@@ -114,6 +114,7 @@ def run(
         finally:
             env.carriers.close()
             env.usage.add()
+            env.metrics.tell()
     summary.seconds = time.monotonic() - started
     return summary
 
@@ -179,7 +180,7 @@ class _Worker:
         if waiting := self._once(batch):
             with receivers.paused():
                 self._hold(waiting)
-        self._env.usage.add_if_due()
+        self._tell_metrics()
 
     def _hold(self, waiting: Sequence[Record]) -> None:
         """Try these again until every bus takes them, or the worker is told to stop."""
@@ -187,11 +188,16 @@ class _Worker:
         paused, pauses = time.monotonic(), Pauses(self._limits.longest_pause)
         while waiting and not self._stop.wait(pauses.next()):
             waiting = self._once(self._holding.still(waiting))
+            self._tell_metrics()
         self._give_back(waiting)
         seconds = time.monotonic() - paused
         self._summary.paused_seconds += seconds
         if not waiting:
             self._tell(f"All messages are taken again, after {seconds:.0f} s.")
+
+    def _tell_metrics(self) -> None:
+        self._env.usage.add_if_due()
+        self._env.metrics.tell_if_due()
 
     def _once(self, batch: Sequence[Record]) -> Sequence[Record]:
         """One try; returns the messages that a bus has to come back for."""

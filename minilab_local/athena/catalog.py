@@ -115,9 +115,12 @@ class Catalog:
     # Databases
 
     def databases(self) -> list[str]:
+        self.realm.require("glue:GetDatabases", self.realm.glue_arn("catalog"))
         return sorted(name.lower() for name in list(self._backend.databases))
 
     def database(self, name: str) -> Mapping[str, Any] | None:
+        arn = self.realm.glue_arn(f"database/{name.lower()}")
+        self.realm.require("glue:GetDatabase", arn)
         found = self._database(name)
         return None if found is None else found.as_dict()
 
@@ -146,8 +149,10 @@ class Catalog:
     # Tables
 
     def tables(self, database: str) -> list[Table]:
+        """None of a database that the caller may not list, as Athena's information_schema."""
         found = self._database(database)
-        if found is None:
+        arn = self.realm.glue_arn(f"table/{database.lower()}/*")
+        if found is None or not self.realm.allows("glue:GetTables", arn):
             return []
         made = [
             Table(TableName(database.lower(), name.lower()), table.as_dict())
@@ -156,6 +161,8 @@ class Catalog:
         return sorted(made, key=lambda t: t.name)
 
     def table(self, name: TableName) -> Table | None:
+        arn = self.realm.glue_arn(f"table/{name.database}/{name.table}")
+        self.realm.require("glue:GetTable", arn)
         found = self._table(name)
         return None if found is None else Table(name, found.as_dict())
 
@@ -204,6 +211,8 @@ class Catalog:
     # Partitions
 
     def partitions(self, table: Table) -> list[Partition]:
+        arn = self.realm.glue_arn(f"table/{table.name.database}/{table.name.table}")
+        self.realm.require("glue:GetPartitions", arn)
         found = self._table(table.name)
         if found is None:
             return []

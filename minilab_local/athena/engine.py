@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 import duckdb
+from botocore.exceptions import ClientError
 
 from minilab_local.athena import ddl, query, show
 from minilab_local.athena import statements as s
 from minilab_local.athena.context import Run
 from minilab_local.athena.duck import renew
 from minilab_local.athena.duck_errors import translated
-from minilab_local.athena.errors import QueryError
+from minilab_local.athena.errors import NotPermitted, QueryError
 from minilab_local.athena.iceberg import change, maintain
 from minilab_local.athena.results import Answer
 from minilab_local.athena.translate import TranslationError
@@ -70,8 +71,11 @@ def run(statement: s.Statement, execution: Run) -> Answer:
     return handler(statement, execution)
 
 
+_REFUSED = ("AccessDenied", "AccessDeniedException")
+
+
 class failures:
-    """Turn what DuckDB and the translator raise into Athena's errors."""
+    """Turn what DuckDB, the translator and IAM raise into Athena's errors."""
 
     def __init__(self, statement: s.Statement) -> None:
         self._statement = statement
@@ -82,6 +86,8 @@ class failures:
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, TranslationError):
             raise QueryError(error.code, error.message) from error
+        if isinstance(error, ClientError) and error.response["Error"]["Code"] in _REFUSED:
+            raise NotPermitted(error.response["Error"]["Message"]) from error
         if isinstance(error, duckdb.FatalException | duckdb.InternalException):
             renew()
         if isinstance(error, duckdb.Error):

@@ -30,3 +30,12 @@ class InvalidRequest(Exception):
 def not_supported(what: str) -> QueryError:
     """What Athena does and this engine does not (or neither): always said, never guessed."""
     return QueryError("NOT_SUPPORTED", what)
+
+
+class NotPermitted(QueryError):
+    """IAM does not allow the caller what the query needs; ``what`` is IAM's own message."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            "PERMISSION_DENIED", f"Insufficient permissions to execute the query. {what}"
+        )

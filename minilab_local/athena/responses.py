@@ -16,9 +16,11 @@ from moto.athena.responses import AthenaResponse as MotoAthenaResponse
 from minilab_local.athena import parse, results
 from minilab_local.athena import statements as s
 from minilab_local.athena.catalog import Table, TableName, catalog_of
-from minilab_local.athena.errors import SYSTEM, InvalidRequest, QueryError
+from minilab_local.athena.errors import SYSTEM, InvalidRequest, NotPermitted, QueryError
 from minilab_local.athena.executions import DONE, KEPT_EXECUTIONS, Execution, result_uri, runner
 from minilab_local.athena.store import Realm, split, store_of
+from minilab_local.iam.guard import installed
+from minilab_local.iam.resources import s3_object
 
 PATIENCE = 0.5
 """Seconds that GetQueryExecution waits for a running query, so that a client that polls once a
@@ -51,6 +53,10 @@ def action(method: Callable[..., Any]) -> Callable[..., Response]:
             return json.dumps(method(self))
         except InvalidRequest as e:
             return refused(str(e))
+        except NotPermitted as e:
+            return json.dumps({"__type": "AccessDeniedException", "Message": str(e)}), {
+                "status": 403
+            }
         except RequestError as e:
             return json.dumps({"__type": e.kind, "Message": str(e)}), {"status": 400}
 
@@ -69,7 +75,8 @@ class AthenaResponse(MotoAthenaResponse):
     @property
     def realm(self) -> Realm:
         port = self.normalized_request.environ["SERVER_PORT"]
-        return Realm(self.current_account, self.region, f"http://127.0.0.1:{port}")
+        whose = (self.current_account, self.region, f"http://127.0.0.1:{port}")
+        return Realm(*whose, self.access_key) if installed() else Realm(*whose)
 
     def _page(self, items: Sequence[Any], default: int) -> tuple[Sequence[Any], dict[str, str]]:
         """One page of a list, and NextToken where there is more."""
@@ -275,6 +282,8 @@ class AthenaResponse(MotoAthenaResponse):
             )
         if execution.state != "SUCCEEDED":
             raise InvalidRequest(f"Query has not yet finished. Current state: {execution.state}")
+        if execution.columns:  # Athena reads the result as its caller, too
+            self.realm.require("s3:GetObject", s3_object(*split(execution.result_uri)))
         rows = runner.kept_rows(execution)
         if rows is None:
             rows = (

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import tempfile
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -18,16 +18,42 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-from minilab_local.athena.errors import QueryError
+from minilab_local.athena.errors import NotPermitted, QueryError
+from minilab_local.iam.guard import AccessDenied, installed
+from minilab_local.iam.resources import implied, s3_object
 
 
 @dataclass(frozen=True)
 class Realm:
-    """Whose AWS it is: account and region of the request, and the server's own address."""
+    """Whose AWS it is: account and region of the request, and the server's own address; and who
+    asked, by the access key, where IAM is enforced: Athena reads and writes as its caller."""
 
     account: str
     region: str
     endpoint: str
+    access_key: str = "athena"
+
+    def require(self, action: str, arn: str, context: Mapping[str, str] | None = None) -> None:
+        """What is done here without a call that the server would check.
+
+        Raises:
+            NotPermitted: IAM is enforced, and does not allow it.
+        """
+        if guard := installed():
+            try:
+                for each, resource in implied(action, arn):
+                    guard.require(self.access_key, each, resource, context)
+            except AccessDenied as denied:
+                raise NotPermitted(str(denied)) from None
+
+    def allows(self, action: str, arn: str) -> bool:
+        guard = installed()
+        return guard is None or all(
+            guard.allows(self.access_key, *question) for question in implied(action, arn)
+        )
+
+    def glue_arn(self, resource: str) -> str:
+        return f"arn:aws:glue:{self.region}:{self.account}:{resource}"
 
 
 @dataclass(frozen=True)
@@ -46,7 +72,7 @@ class StoredObject:
 def client(service: str, realm: Realm) -> Any:
     """A boto3 client of the server itself, as the account that asked."""
     made = boto3.session.Session(
-        aws_access_key_id="athena", aws_secret_access_key="athena", region_name=realm.region
+        aws_access_key_id=realm.access_key, aws_secret_access_key="athena", region_name=realm.region
     ).client(
         service,
         endpoint_url=realm.endpoint,
@@ -107,6 +133,7 @@ class Store:
 
     def list(self, bucket: str, prefix: str) -> list[StoredObject]:
         """Every object whose key begins with ``prefix``, in the order of keys."""
+        self.realm.require("s3:ListBucket", f"arn:aws:s3:::{bucket}", {"s3:prefix": prefix})
         keys = self._bucket(bucket).keys
         found = []
         for name in sorted(k for k in _snapshot(keys) if k.startswith(prefix)):
@@ -130,6 +157,7 @@ class Store:
         return result
 
     def head(self, bucket: str, key: str) -> StoredObject | None:
+        self.realm.require("s3:GetObject", s3_object(bucket, key))
         entry = self._bucket(bucket).keys.get(key)
         if entry is None or not hasattr(entry, "size"):
             return None
@@ -141,6 +169,7 @@ class Store:
         Raises:
             FileNotFoundError: there is no such object.
         """
+        self.realm.require("s3:GetObject", s3_object(bucket, key))
         entry = self._bucket(bucket).keys.get(key)
         if entry is None or not hasattr(entry, "value"):
             raise FileNotFoundError(f"s3://{bucket}/{key}")
@@ -152,6 +181,7 @@ class Store:
         Raises:
             FileNotFoundError: there is no such object.
         """
+        self.realm.require("s3:GetObject", s3_object(bucket, key))
         file_of = _objects_on_disk()
         if file_of is not None:
             stored = file_of(bucket, key)

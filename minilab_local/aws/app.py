@@ -24,8 +24,10 @@ from moto.backend_index import backend_url_patterns
 from moto.iam.models import get_account_id_from
 
 from minilab_local.aws import dynamodb, s3, sqs
-from minilab_local.aws.http import HEALTH_PATH
+from minilab_local.aws.http import DENIALS_PATH, HEALTH_PATH
 from minilab_local.aws.state import State
+from minilab_local.iam.guard import AccessDenied, Guard, UnknownCaller
+from minilab_local.iam.questions import asked_by
 
 log = logging.getLogger(__name__)
 access_log = logging.getLogger("minilab_local.access")
@@ -33,10 +35,22 @@ access_log = logging.getLogger("minilab_local.access")
 # "Credential=<access key>/<date>/<region>/<service>/aws4_request" (AWS Signature Version 4)
 _CREDENTIAL = re.compile(r"Credential=([^/,\s]+)/\d+/([^/]+)/([^/]+)/aws4_request")
 _CREDENTIAL_IN_QUERY = re.compile(r"X-Amz-Credential=([^&]+)")
+# S3's older presigned addresses (Signature Version 2), which boto3 still makes
+_ACCESS_KEY_IN_QUERY = re.compile(r"(?:^|&)AWSAccessKeyId=([^&]+)")
 
 
 _AWS_JSON = "application/x-amz-json"
 _S3_CONTROL = "/v20180820/"
+_MOTO_API = "/moto-api"
+
+# How a refusal is called: by S3, by the query protocol, by the JSON protocols.
+_DENIED = ("AccessDenied", "AccessDenied", "AccessDeniedException")
+_UNKNOWN = ("InvalidAccessKeyId", "InvalidClientTokenId", "UnrecognizedClientException")
+# JSON services that were query services once say the old code too (Smithy, "awsQueryCompatible").
+_QUERY_COMPATIBLE = {
+    "AccessDeniedException": "AccessDenied",
+    "UnrecognizedClientException": "InvalidClientTokenId",
+}
 
 _READS = re.compile(
     r"(Get|List|Describe|BatchGet|Head|Search|Query|Scan|TransactGet|Select|Filter|Lookup|Check"
@@ -83,12 +97,14 @@ class Call:
         if not credential and (found := _CREDENTIAL_IN_QUERY.search(environ["QUERY_STRING"])):
             credential = "Credential=" + found[1].replace("%2F", "/")
         signed = _CREDENTIAL.search(credential)
-        access_key, region, service = signed.groups() if signed else ("", "us-east-1", "s3")
+        if signed:
+            access_key, region, service = signed.groups()
+        else:
+            older = _ACCESS_KEY_IN_QUERY.search(environ["QUERY_STRING"])
+            access_key, region, service = older[1] if older else "", "us-east-1", "s3"
         target = environ.get("HTTP_X_AMZ_TARGET", "")
         action = target.rpartition(".")[2] if target else ""
-        if not target and environ.get("CONTENT_TYPE", "").startswith(
-            "application/x-www-form-urlencoded"
-        ):
+        if not target and _is_query(environ):
             action = _form_action(environ)
         return cls(service.lower(), action, region, access_key)
 
@@ -103,15 +119,26 @@ def _form_action(environ: dict[str, Any]) -> str:
 
 
 class Application:
-    """moto with state that survives, direct ways, health, clear errors and an access log."""
+    """moto with state that survives, direct ways, health, clear errors and an access log.
 
-    def __init__(self, moto_app: Callable[..., Iterable[bytes]], state: State) -> None:
+    With a ``guard``, what IAM does not allow is refused, whoever would answer it.
+    """
+
+    def __init__(
+        self, moto_app: Callable[..., Iterable[bytes]], state: State, guard: Guard | None = None
+    ) -> None:
         self._moto_app = moto_app
         self._state = state
+        self._guard = guard
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        if environ["PATH_INFO"] == HEALTH_PATH:
+        path = environ["PATH_INFO"]
+        if path == HEALTH_PATH:
             return respond(start_response, 200, {"status": "ok"})
+        if path == DENIALS_PATH:
+            if self._guard is None:
+                return respond(start_response, 404, {"message": "IAM is not enforced"})
+            return respond(start_response, 200, {"denials": self._guard.denials()})
         call = Call.of(environ)
         began = time.monotonic()
         status = "?"
@@ -136,8 +163,16 @@ class Application:
 
     def _answer(self, call: Call, environ: dict[str, Any], start: Any) -> Iterable[bytes]:
         try:
+            if self._guard is not None:
+                self._check(self._guard, call, environ)
             answer = None if _checks_permissions() else _directly(call, environ, start)
             return self._through_moto(call, environ, start) if answer is None else answer
+        except UnknownCaller:
+            text = "The security token included in the request is invalid."
+            return respond_error(call, environ, start, 403, _code(call, environ, _UNKNOWN), text)
+        except AccessDenied as denied:
+            code = _code(call, environ, _DENIED)
+            return respond_error(call, environ, start, 403, code, str(denied))
         except NotImplementedError as missing:
             what = str(missing) or f"{call.action or environ['REQUEST_METHOD']} is not implemented"
             return self._refuse(call, environ, start, what)
@@ -152,13 +187,27 @@ class Application:
             )
             return respond_error(call, environ, start, 500, "InternalFailure", text)
 
+    @staticmethod
+    def _check(guard: Guard, call: Call, environ: dict[str, Any]) -> None:
+        """Raises:
+        UnknownCaller, AccessDenied: the call must be refused.
+        """
+        if environ["PATH_INFO"].startswith(_MOTO_API) or guard.may_do_everything(call.access_key):
+            return
+        account = account_of(call, environ)
+        guard.check(
+            call.access_key,
+            asked_by(call.service, call.action, environ, region=call.region, account=account),
+        )
+
     def _through_moto(self, call: Call, environ: dict[str, Any], start: Any) -> Iterable[bytes]:
         """Let moto answer, in the way that keeps what the call changes."""
         path = environ["PATH_INFO"]
-        if path.startswith("/moto-api"):
+        if path.startswith(_MOTO_API):
             answer = list(self._moto_app(environ, start))
             if environ["REQUEST_METHOD"] == "POST":
                 self._state.snapshot()  # it may have changed anything, such as by a reset
+                self._forget_callers()
             return answer
         if call.service == "s3" and (missing := s3.missing(environ["QUERY_STRING"])):
             raise NotImplementedError(f"S3's ?{missing} is not implemented")
@@ -172,7 +221,14 @@ class Application:
                 return list(self._moto_app(environ, start))
         if call.service == "sqs":  # it journals by itself
             return self._moto_app(environ, start)
-        return self._state.request(call.service, call.action, environ, start)
+        answer = self._state.request(call.service, call.action, environ, start)
+        if call.service == "iam":
+            self._forget_callers()
+        return answer
+
+    def _forget_callers(self) -> None:
+        if self._guard is not None:
+            self._guard.forget_callers()
 
     @staticmethod
     def _refuse(call: Call, environ: dict[str, Any], start: Any, what: str) -> Iterable[bytes]:
@@ -210,6 +266,17 @@ def _directly(call: Call, environ: dict[str, Any], start: Any) -> Iterable[bytes
     return None
 
 
+def _code(call: Call, environ: dict[str, Any], codes: tuple[str, str, str]) -> str:
+    if call.service == "s3":
+        return codes[0]
+    return codes[1 if _is_query(environ) else 2]
+
+
+def _is_query(environ: dict[str, Any]) -> bool:
+    media_type: str = environ.get("CONTENT_TYPE", "")
+    return media_type.startswith("application/x-www-form-urlencoded")
+
+
 def _is_service(call: Call) -> bool:
     address = f"http://{call.service}.{call.region}.amazonaws.com"
     return any(pattern.match(address) for _, pattern in backend_url_patterns)
@@ -240,8 +307,7 @@ def respond_error(
 ) -> list[bytes]:
     """An error as the client's protocol has it: JSON (json, rest-json) or XML (query, S3)."""
     request_id = str(uuid4())
-    media_type = environ.get("CONTENT_TYPE", "")
-    in_xml = call.service == "s3" or media_type.startswith("application/x-www-form-urlencoded")
+    in_xml = call.service == "s3" or _is_query(environ)
     if not in_xml:
         body = json.dumps({"__type": code, "message": text}).encode()
         headers = [
@@ -249,6 +315,8 @@ def respond_error(
             ("x-amzn-ErrorType", code),
             ("x-amzn-RequestId", request_id),
         ]
+        if call.service == "sqs" and code in _QUERY_COMPATIBLE:
+            headers.append(("x-amzn-query-error", f"{_QUERY_COMPATIBLE[code]};Sender"))
     else:
         error = f"<Code>{code}</Code><Message>{escape(text)}</Message>"
         if call.service == "s3":

@@ -26,6 +26,8 @@ WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 HEALTH_PATH = "/_minilab/health"
 """Answers 200 once requests are served."""
+DENIALS_PATH = "/_minilab/denials"
+"""Answers what was refused since the server started; 404 where IAM is not enforced."""
 
 _MAX_HEAD = 64 * 1024
 _IDLE_SECONDS = 600.0

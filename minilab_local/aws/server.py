@@ -33,12 +33,15 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--home", type=Path, required=True, help="where the state lies")
     parser.add_argument("--port", type=int, default=0, help="port to listen on (0: a free one)")
     parser.add_argument("--fd", type=int, help="file descriptor of an open listening socket")
+    parser.add_argument(
+        "--enforce-iam", action="store_true", help="refuse what the caller's role does not allow"
+    )
     options = parser.parse_args(argv)
 
     options.home.mkdir(parents=True, exist_ok=True)
     _log_to(options.home / "logs")
     listener = _listener(options.port, options.fd)
-    app, state = _application(options.home)
+    app, state = _application(options.home, enforce_iam=options.enforce_iam)
     server = Server(listener, app)
     stopping = threading.Event()
 
@@ -68,7 +71,7 @@ def _shut_down(server: Server) -> None:
     sqs.stop_waiting()
 
 
-def _application(home: Path) -> tuple[WsgiApp, State]:
+def _application(home: Path, *, enforce_iam: bool) -> tuple[WsgiApp, State]:
     # moto and botocore read these when they are imported.
     os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
     os.environ.setdefault("S3_IGNORE_SUBDOMAIN_BUCKETNAME", "true")
@@ -79,6 +82,7 @@ def _application(home: Path) -> tuple[WsgiApp, State]:
     from minilab_local.aws import glue, objects
     from minilab_local.aws.app import Application
     from minilab_local.aws.state import State
+    from minilab_local.iam import guard
 
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
@@ -87,7 +91,9 @@ def _application(home: Path) -> tuple[WsgiApp, State]:
     moto_app = _Moto(DomainDispatcherApplication(create_backend_app))
     state = State(home / "state", moto_app)
     moto_app.install_athena_soon()
-    return Application(moto_app, state), state
+    if enforce_iam:
+        guard.install(guard.Guard())
+    return Application(moto_app, state, guard.installed()), state
 
 
 class _Moto:

@@ -15,8 +15,11 @@ from rich.console import Console
 from rich.table import Table
 
 from minilab.settings import Settings
+from minilab_local import stack
 from minilab_local.cli.steps import Steps
 from minilab_local.cli.up import running_stack
+from minilab_local.dagster.process import RUN_ROLE
+from minilab_local.home import find_home
 from minilab_local.programs import minilab, project_root, run_json
 
 
@@ -44,7 +47,10 @@ class Accounts:
 @click.option("--events", default=20_000, show_default=True, help="Distinct good events to send.")
 @click.option("--seed", type=int, default=None, help="Seed of the simulation. Default: a new one.")
 @click.option("--json", "as_json", is_flag=True, help="The same numbers as one JSON document.")
-def demo(events: int, seed: int | None, as_json: bool) -> None:
+@click.option(
+    "--enforce-iam", is_flag=True, help="Let AWS refuse what the role of Dagster's runs may not."
+)
+def demo(events: int, seed: int | None, as_json: bool, enforce_iam: bool) -> None:
     """Run the main job end to end on this machine and account for every event.
 
     Starts the laptop's AWS and Kafka, sends simulated events over both buses (some of them bad,
@@ -60,7 +66,7 @@ def demo(events: int, seed: int | None, as_json: bool) -> None:
     steps = Steps()
     root = project_root()
     accounts = Accounts(seed=seed if seed is not None else secrets.randbelow(10**6))
-    with running_stack(steps, root) as environ:
+    with running_stack(steps, root, enforce_iam=enforce_iam) as (environ, credentials):
         settings = Settings.from_env(environ)
         before = _staged(settings, environ, root)
         with steps.step("send", f"sending {events:,} events, and some trouble among them"):
@@ -76,7 +82,7 @@ def demo(events: int, seed: int | None, as_json: bool) -> None:
         steps.say("▸ Dagster: land, build the marts, check, report")
         run = run_json(
             [sys.executable, "-m", "minilab_dagster.run", "--json"],
-            environ,
+            {**environ, **credentials.get(RUN_ROLE, {})},
             cwd=root,
             on_line=lambda line: steps.say(f"  {line}"),
             accept=(0, 1),
@@ -85,6 +91,9 @@ def demo(events: int, seed: int | None, as_json: bool) -> None:
         with steps.step("count", "counting what is in the lake"):
             accounts.staged = _staged(settings, environ, root) - before
             accounts.marts = _mart_rows(settings, environ, root)
+            if credentials:
+                refused = map(stack.told, stack.denials(find_home()))
+                accounts.problems += [f"AWS refused: {denial}." for denial in refused]
         accounts.duplicates_removed = sum(accounts.landed.values()) - accounts.staged
     accounts.seconds |= steps.seconds | {"total": round(time.monotonic() - started, 1)}
     accounts.problems += _discrepancies(accounts)

@@ -25,6 +25,7 @@ from minilab_local.home import find_home
 from minilab_local.services import API_URL
 
 _NOT_RUNNING = 3
+_SESSION_TOKEN = "AWS_SESSION_TOKEN"
 
 
 def _console() -> Console:
@@ -54,16 +55,24 @@ def local() -> None:
 )
 @click.option("--no-provision", is_flag=True, help="Make no buckets, queues, topics or tables.")
 @click.option("--services", is_flag=True, help="Run the ingestion API and the processor too.")
-def up(detach: bool, port: int | None, no_provision: bool, services: bool) -> None:
+@click.option(
+    "--enforce-iam", is_flag=True, help="Let AWS refuse what Terraform's roles do not allow."
+)
+def up(
+    detach: bool, port: int | None, no_provision: bool, services: bool, enforce_iam: bool
+) -> None:
     """Start AWS and Kafka, and make what the platform needs in them.
 
     Stays in the foreground until Ctrl-C, which stops all; with --detach it returns. The services
     run with the MINILAB_... variables of this shell; called again, --services takes new ones.
 
+    With --enforce-iam each service has the role that Terraform makes for it, and AWS refuses what
+    that does not allow; `minilab local denials` lists what was refused.
+
     \b
     Example:
       minilab local up --detach --port 4566
-      minilab local up --detach --services
+      minilab local up --detach --services --enforce-iam
     """
     if services and no_provision:
         raise click.UsageError("--services needs what --no-provision leaves out.")
@@ -73,7 +82,10 @@ def up(detach: bool, port: int | None, no_provision: bool, services: bool) -> No
     before = stack.status(home)
     with console.status("starting") as spinner:
         environment = stack.start(
-            home, port=port, on_progress=lambda text: spinner.update(f"{text} …")
+            home,
+            port=port,
+            enforce_iam=enforce_iam,
+            on_progress=lambda text: spinner.update(f"{text} …"),
         )
     found = "was running already" if before.running else "is running"
     if detach:
@@ -108,6 +120,10 @@ def _make_ready(
 ) -> None:
     if provision:
         _provision(environment, console)
+    if roles := stack.roles(home):
+        with console.status("making the roles …"):
+            roles.make()
+        console.print(f"[green]✓[/] IAM is enforced, with the roles {', '.join(roles.names)}")
     if services:
         with console.status("starting the ingestion API and the processor …"):
             with_api = stack.start_services(home)
@@ -188,6 +204,7 @@ def status(as_json: bool) -> None:
             "endpoint": now.endpoint,
             "kafka": now.environment.get("MINILAB_KAFKA_BOOTSTRAP_SERVERS"),
             "api": now.environment.get(API_URL),
+            "enforces_iam": now.enforces_iam,
             "supervisor_pid": now.supervisor_pid,
             "processes": now.children,
         }
@@ -216,26 +233,66 @@ def _print_status(now: stack.Status) -> None:
         table.add_row(name, address, pid, str(child["restarts"]), child["log"])
     console = Console(highlight=False)
     console.print(table)
+    if now.enforces_iam:
+        count = len(stack.denials(now.home))
+        console.print(f"IAM is enforced; refused: {count} (minilab local denials)")
     console.print(f"State: {now.home}")
 
 
 @local.command()
+@click.option("--json", "as_json", is_flag=True, help="As a JSON array on stdout.")
+def denials(as_json: bool) -> None:
+    """List what AWS refused since it was started: role, action, resource, and why.
+
+    Only with `minilab local up --enforce-iam`. Exit code 1 when something was refused.
+
+    \b
+    Example:
+      minilab local denials --json
+    """
+    found = stack.denials(find_home())
+    if as_json:
+        click.echo(json.dumps(found, indent=2))
+    elif found:
+        for each in found:
+            last = time.strftime("%H:%M:%S", time.localtime(each["last"]))
+            click.echo(f"{last}  {each['times']:>5} x  {stack.told(each)}")
+    else:
+        _console().print("Nothing was refused.")
+    if found:
+        sys.exit(1)
+
+
+@local.command()
 @click.option("--json", "as_json", is_flag=True, help="As a JSON object instead of shell lines.")
-def env(as_json: bool) -> None:
+@click.option("--role", metavar="NAME", help="With the keys of this role. Needs --enforce-iam.")
+def env(as_json: bool, role: str | None) -> None:
     """Print the export lines that make any AWS client talk to the laptop.
 
-    With the services running, MINILAB_API_URL is among them.
+    With the services running, MINILAB_API_URL is among them. Where IAM is enforced, the keys are
+    the operator's, or those of the role named, which "administrator" may be.
 
     \b
     Example:
       eval "$(minilab local env)"
+      eval "$(minilab local env --role dagster-run)"
     """
-    environment = stack.environment(find_home())
+    home = find_home()
+    environment = stack.environment(home)
+    if roles := stack.roles(home):
+        environment |= roles.assume(role or roles.of_a_person)
+    elif role:
+        raise MinilabError(
+            "There are no roles here: the laptop's AWS does not enforce IAM.",
+            hint="Start it anew: minilab local down && minilab local up --enforce-iam",
+        )
     if as_json:
         click.echo(json.dumps(environment, indent=2))
         return
     for name, value in environment.items():
         click.echo(f"export {name}={_quoted(value)}")
+    if os.environ.get(_SESSION_TOKEN) and _SESSION_TOKEN not in environment:
+        click.echo(f"unset {_SESSION_TOKEN}")  # of a role that this shell had before
     if sys.stdout.isatty():
         _console().print('To set them in this shell: [bold]eval "$(minilab local env)"[/]')
     if os.environ.get("AWS_PROFILE"):

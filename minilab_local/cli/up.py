@@ -17,7 +17,7 @@ import click
 from minilab.errors import MinilabError
 from minilab_local import stack
 from minilab_local.cli.steps import Steps
-from minilab_local.dagster.process import DagsterDev, free_port, prepare_home
+from minilab_local.dagster.process import ROLES, Credentials, Dagster, free_port, prepare_home
 from minilab_local.home import find_home
 from minilab_local.programs import environment_with, minilab, project_root, run_json
 from minilab_local.services import API_URL
@@ -47,11 +47,15 @@ _FIRST_EVENT = """\
     default=None,
     help="Open the UI in a browser. Default: where there is a display.",
 )
-def up(port: int, traffic: float, open_browser: bool | None) -> None:
+@click.option(
+    "--enforce-iam", is_flag=True, help="Let AWS refuse what Terraform's roles do not allow."
+)
+def up(port: int, traffic: float, open_browser: bool | None, enforce_iam: bool) -> None:
     """Start everything and leave the Dagster UI open with its sensors running.
 
     Starts the laptop's AWS and Kafka (unless they run already), makes what is missing in them,
     and starts the ingestion API, the processor and Dagster. Ctrl-C stops all that it started.
+    With --enforce-iam each part, and each run, has the role that Terraform makes for it.
 
     \b
     Example:
@@ -61,9 +65,13 @@ def up(port: int, traffic: float, open_browser: bool | None) -> None:
     root = project_root()
     with _sigterm_as_interrupt(), ExitStack() as started:
         try:
-            environ = started.enter_context(running_stack(steps, root))
+            environ, credentials = started.enter_context(
+                running_stack(steps, root, enforce_iam=enforce_iam)
+            )
             environ |= started.enter_context(_running_services(steps))
-            dagster = started.enter_context(_running_dagster(steps, root, environ, port))
+            dagster = started.enter_context(
+                _running_dagster(steps, root, environ, port, credentials)
+            )
             if traffic > 0:
                 started.enter_context(_running_traffic(traffic, environ, root))
             _say_where(steps, dagster.url, environ, traffic)
@@ -77,11 +85,14 @@ def up(port: int, traffic: float, open_browser: bool | None) -> None:
 
 
 @contextmanager
-def running_stack(steps: Steps, root: Path) -> Iterator[dict[str, str]]:
+def running_stack(
+    steps: Steps, root: Path, *, enforce_iam: bool = False
+) -> Iterator[tuple[dict[str, str], Credentials]]:
     """The laptop's AWS and Kafka with everything provisioned; stopped at the end if started here.
 
     Yields:
-        The environment for every program that is to use them.
+        The environment for every program that is to use them, with the keys of the account's
+        root; and, where IAM is enforced, the variables of Dagster's roles, to be put over it.
     """
     home = find_home()
     was_running = stack.status(home).running
@@ -92,13 +103,16 @@ def running_stack(steps: Steps, root: Path) -> Iterator[dict[str, str]]:
             if was_running
             else "starting the laptop's AWS and Kafka",
         ):
-            environ = environment_with(
-                stack.environment(home) if was_running else stack.start(home, owner=os.getpid())
-            )
+            owner = None if was_running else os.getpid()
+            environ = environment_with(stack.start(home, owner=owner, enforce_iam=enforce_iam))
         with steps.step("provision", "making buckets, queues, topics and tables"):
             run_json(minilab("provision", "--json"), environ, cwd=root)
-        environ["DAGSTER_HOME"] = str(prepare_home(home))
-        yield environ
+        if roles := stack.roles(home):
+            with steps.step("roles", "making the roles, and enforcing what they allow"):
+                roles.make()
+        credentials = stack.credentials(home, *ROLES)
+        environ["DAGSTER_HOME"] = str(prepare_home(home, credentials))
+        yield environ, credentials
     finally:
         if not was_running:
             with steps.step("stop", "stopping AWS and Kafka (what they hold is kept)"):
@@ -122,8 +136,8 @@ def _running_services(steps: Steps) -> Iterator[dict[str, str]]:
 
 @contextmanager
 def _running_dagster(
-    steps: Steps, root: Path, environ: dict[str, str], wanted_port: int
-) -> Iterator[DagsterDev]:
+    steps: Steps, root: Path, environ: dict[str, str], wanted_port: int, credentials: Credentials
+) -> Iterator[Dagster]:
     with steps.step("prepare", "preparing the dbt manifest"):
         subprocess.run(
             [sys.executable, "-m", "minilab_dagster.prepare"],
@@ -135,8 +149,7 @@ def _running_dagster(
     port = free_port(wanted_port)
     if port != wanted_port:
         steps.say(f"  port {wanted_port} is taken; the UI takes {port}")
-    log = Path(environ["DAGSTER_HOME"]) / "dagster.log"
-    dagster = DagsterDev(root=root, environ=environ, port=port, log=log)
+    dagster = Dagster(root=root, environ=environ, port=port, credentials=credentials)
     try:
         with steps.step("dagster", "starting Dagster"):
             dagster.start()

@@ -14,8 +14,8 @@ from typing import Any
 import botocore.session
 import pytest
 
-from tests.support.aws_calls.iam import PREFIXES, actions
-from tests.support.aws_calls.resources import touched
+from minilab_local.iam.actions import PREFIXES, actions, key_actions
+from tests.support.aws_calls.record import touched
 
 PARLIAMENT = "parliament==1.6.4"
 
@@ -173,7 +173,38 @@ S3 = "arn:aws:s3:::"
             {"Namespace": "Minilab"},
             [("PutMetricData", "cloudwatch:namespace=Minilab")],
         ),
-        ("sns", "Publish", {"TopicArn": "arn:aws:sns:r:1:t"}, [("Publish", "arn:aws:sns:r:1:t")]),
+        ("sns", "Publish", {"TopicArn": "arn:aws:sns:r:1:t"}, [("Publish", "arn:aws:sns:*:*:t")]),
+        (
+            "ecs",
+            "RunTask",
+            {
+                "cluster": "arn:aws:ecs:r:1:cluster/c",
+                "taskDefinition": "t:1",
+                "tags": [{"key": "a"}],
+            },
+            [
+                ("RunTask", "arn:aws:ecs:*:*:task-definition/t:1"),
+                ("TagResource", "arn:aws:ecs:*:*:task/c/*"),
+            ],
+        ),
+        (
+            "ecs",
+            "StopTask",
+            {"cluster": "c", "task": "arn:aws:ecs:r:1:task/c/1"},
+            [("StopTask", "arn:aws:ecs:*:*:task/c/*")],
+        ),
+        (
+            "ecs",
+            "DescribeTaskDefinition",
+            {"taskDefinition": "t"},
+            [("DescribeTaskDefinition", "*")],
+        ),
+        (
+            "logs",
+            "GetLogEvents",
+            {"logGroupName": "/g", "logStreamName": "a/b"},
+            [("GetLogEvents", "arn:aws:logs:*:*:log-group:/g:log-stream:*")],
+        ),
         ("sts", "GetCallerIdentity", {}, [("GetCallerIdentity", "*")]),
         ("xray", "GetSamplingRules", {}, [("GetSamplingRules", "*")]),
     ],
@@ -205,6 +236,22 @@ def test_what_a_call_touches(
 )
 def test_the_actions_of_an_operation(service: str, operation: str, expected: set[str]) -> None:
     assert set(actions(service, operation)) == expected
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "expected"),
+    [
+        ("s3", "PutObject", {"kms:GenerateDataKey"}),
+        ("s3", "CompleteMultipartUpload", {"kms:Decrypt", "kms:GenerateDataKey"}),
+        ("s3", "ListObjectsV2", set()),
+        ("sqs", "ReceiveMessage", {"kms:Decrypt"}),
+        ("sqs", "SendMessageBatch", {"kms:Decrypt", "kms:GenerateDataKey"}),
+        ("dynamodb", "UpdateItem", {"kms:Decrypt"}),
+        ("glue", "GetTable", set()),
+    ],
+)
+def test_what_an_operation_needs_of_a_key(service: str, operation: str, expected: set[str]) -> None:
+    assert set(key_actions(service, operation)) == expected
 
 
 def test_a_service_without_a_rule_is_an_error() -> None:

@@ -12,7 +12,12 @@ import pytest
 
 from infra.packages.settings import ROOT
 from tests.support.aws_calls.launch import split
-from tests.support.aws_calls.parts import part_of_modules, part_of_process
+from tests.support.aws_calls.parts import (
+    acting_as,
+    part_of_modules,
+    part_of_process,
+    workgroup_module,
+)
 from tests.support.aws_calls.recording import permissions, read, without_deployment
 
 CALL = """
@@ -198,7 +203,9 @@ def test_options_of_python_are_told_from_the_program(
         ("-m minilab.cli process --once", None, "processor"),
         ("-m minilab.cli processes", None, "operator"),
         ("-m minilab.cli land billing", "laptop", "lander"),
-        ("-m minilab.cli send -", None, "operator"),
+        ("-m minilab.cli failed list", None, "operator"),
+        ("-m minilab.cli query -", None, "query"),
+        ("-m dagster api execute_run {}", "dagster-daemon", "dagster-run"),
         ("-m minilab_local.gateway.server --fd 3", "laptop", "ingest"),
         ("-m minilab_local.aws.server", "laptop", None),
         ("-m minilab_local.supervisor --home x", None, "laptop"),
@@ -231,11 +238,39 @@ def test_a_process_is_known_by_its_command(
         (["minilab.landing.sqs", "minilab_dagster.defs.raw.sensors"], "dagster-code"),
         (["minilab.landing.store", "minilab.landing.loop", "minilab.cli.land"], "lander"),
         (["minilab_local.athena.store", "minilab_local.aws.app"], "athena"),
+        (["minilab_local.athena.store", workgroup_module("minilab-t1")], "athena"),
+        (
+            ["minilab_local.athena.store", workgroup_module("minilab-t1-analysts")],
+            "athena-analysts",
+        ),
         (["minilab_local.aws.s3"], "laptop"),
     ],
 )
 def test_a_call_in_a_test_is_the_part_that_the_test_called(modules: list[str], part: str) -> None:
     assert part_of_modules(modules) == part
+
+
+def test_a_test_says_whose_part_it_plays() -> None:
+    with acting_as("dagster-daemon"):
+        assert part_of_modules([]) == part_of_modules(["minilab.cli.query"]) == "dagster-daemon"
+    assert part_of_modules([]) == "tests"
+
+
+def test_what_athena_reads_is_told(tmp_path: Path) -> None:
+    (tmp_path / "main.py").write_text(
+        "from minilab_local.athena.catalog import Catalog, TableName\n"
+        "from minilab_local.athena.store import Realm, Store\n"
+        "realm = Realm('123456789012', 'us-east-1', 'http://nowhere')\n"
+        "Catalog(realm).table(TableName('t1_raw', 'events'))\n"
+        "try: Store(realm).list('minilab-t1-lake', 'raw/')\n"
+        "except Exception: pass\n"
+    )
+    record(tmp_path / "calls", "main.py", cwd=tmp_path, MINILAB_ENV="t1")
+    assert {f"{c.service}:{c.operation} {c.resource}" for c in read(tmp_path / "calls")} == {
+        "glue:GetTable arn:aws:glue:*:*:table/t1_raw/events",
+        "glue:GetDatabase arn:aws:glue:*:*:database/t1_raw",
+        "s3:ListObjectsV2 arn:aws:s3:::minilab-${env}-lake",
+    }
 
 
 def test_a_call_in_a_thread_is_of_who_gave_it_the_work(program: Path) -> None:

@@ -126,6 +126,7 @@ def test_sensors_and_schedules_run_from_the_start(definitions: dg.Definitions) -
         "failed_backlog",
         "automation",
         "run_failures",
+        "metrics",
     }
     (schedule,) = repository.schedule_defs
     assert schedule.default_status is dg.DefaultScheduleStatus.RUNNING

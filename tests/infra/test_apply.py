@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 from cloud import MANAGEMENT
-from deployment import NEEDS, ORDER, Deployment, for_each_stack
-from plans import changed, resources
+from deployment import NEEDED_BY, ORDER, Deployment, in_order
+from plans import changed, of_type, resources
 
 from minilab.lake.glue import ensure_tables
 from minilab.lake.tables import TABLES
@@ -113,6 +113,8 @@ SPREAD = {
     "ingestion": {"team-a"},
     "events": {"team-b"},
     "analytics": {"shared-services", "analytics"},
+    "orchestration": {"shared-services"},
+    "monitoring": {"management", "shared-services", "team-a", "team-b"},
 }
 
 
@@ -200,6 +202,76 @@ def test_only_those_who_share_the_network_see_it(
             assert code == "ResourceNotFoundException", name
 
 
+def test_only_the_processors_account_joins_kafka(
+    deployment: Deployment, account_ids: dict[str, str]
+) -> None:
+    client = deployment.cloud.client
+    (cluster,) = client("kafka", account_ids["shared-services"]).list_clusters()["ClusterInfoList"]
+    (connection,) = of_type(deployment.settled["events"], "aws_msk_vpc_connection")
+    assert connection.values["target_cluster_arn"] == cluster["ClusterArn"]
+    there = client("kafka", account_ids["team-b"])
+    told = there.describe_vpc_connection(Arn=connection.values["arn"])
+    assert told["State"] == "AVAILABLE"
+    wanted = {
+        "TargetClusterArn": cluster["ClusterArn"],
+        "Authentication": "SASL_IAM",
+        "VpcId": told["VpcId"],
+        "ClientSubnets": told["Subnets"],
+        "SecurityGroups": told["SecurityGroups"],
+    }
+    for other in ("team-a", "analytics"):
+        join = client("kafka", account_ids[other]).create_vpc_connection
+        assert refused(join, **wanted) == "ForbiddenException", other
+
+
+def test_each_program_is_told_of_kafka_as_it_reaches_it(deployment: Deployment) -> None:
+    """Within the VPC at MSK's port for IAM, from another one at those of its PrivateLink."""
+    for stack, ports in (
+        ("shared-services", {"9098"}),
+        ("orchestration", {"9098"}),
+        ("events", {"14001", "14002", "14003"}),
+    ):
+        told = deployment.outputs(stack)["environment"]
+        assert told["MINILAB_KAFKA_SECURITY"] == "MSK_IAM"
+        servers = told["MINILAB_KAFKA_BOOTSTRAP_SERVERS"].split(",")
+        assert len(servers) == 3
+        assert {server.rpartition(":")[2] for server in servers} == ports, stack
+
+
+def test_only_the_watched_teams_show_metrics_and_nothing_else(
+    deployment: Deployment, account_ids: dict[str, str]
+) -> None:
+    (sink,) = of_type(deployment.settled["monitoring"], "aws_oam_sink")
+    links = of_type(deployment.settled["monitoring"], "aws_oam_link")
+    assert {link.provider for link in links} == {"aws.team_a", "aws.team_b"}
+    assert {link.values["sink_identifier"] for link in links} == {sink.values["arn"]}
+    wanted = {"LabelTemplate": "$AccountName", "SinkIdentifier": sink.values["arn"]}
+    for name, types in (
+        ("analytics", ["AWS::CloudWatch::Metric"]),
+        ("team-a", ["AWS::CloudWatch::Metric", "AWS::Logs::LogGroup"]),
+    ):
+        link = deployment.cloud.client("oam", account_ids[name]).create_link
+        assert refused(link, **wanted, ResourceTypes=types) == "AccessDeniedException", name
+
+
+def test_what_runs_in_the_service_network_is_found_there(
+    deployment: Deployment, account_ids: dict[str, str]
+) -> None:
+    """A function is attached by Terraform, a task by ECS: its service names the target group."""
+    groups = {
+        name: service["target_group_arn"]
+        for name, service in deployment.outputs("network")["services"].items()
+    }
+    lattice = deployment.cloud.client("vpc-lattice", account_ids["team-a"])
+    (target,) = lattice.list_targets(targetGroupIdentifier=groups["minilab-dev-ingest"])["items"]
+    assert target["id"].endswith(f":{account_ids['team-a']}:function:minilab-dev-ingest")
+    (webserver,) = deployment.cloud.client("ecs", account_ids["shared-services"]).describe_services(
+        cluster="minilab-dev", services=["minilab-dev-dagster-webserver"]
+    )["services"]
+    (told,) = webserver["deployments"][0]["vpcLatticeConfigurations"]
+    assert told["targetGroupArn"] == groups["minilab-dev-dagster"]
+
+
 # --- what the code finds there -------------------------------------------------------------------
 
 
@@ -232,14 +304,18 @@ def provision(
 def test_the_code_finds_all_that_it_needs(
     deployment: Deployment, account_ids: dict[str, str]
 ) -> None:
-    """But for the size of messages, which the provider cannot set, and the topics, for which there
-    is no Kafka yet. `minilab provision` mends that, and Terraform leaves it alone."""
+    """But for the size of messages, which the provider cannot set, and the topics, which nobody
+    has made yet. `minilab provision` mends that, and Terraform leaves it alone. A broker of the
+    test's own stands in for MSK's."""
     size = "differs in MaximumMessageSize"
     team_a = deployment.outputs("ingestion")["environment"]
     shared = deployment.outputs("shared-services")["environment"]
     shared |= deployment.outputs("analytics")["environment"]
     with running_broker() as (broker, _):
-        shared["MINILAB_KAFKA_BOOTSTRAP_SERVERS"] = broker
+        shared |= {
+            "MINILAB_KAFKA_BOOTSTRAP_SERVERS": broker,
+            "MINILAB_KAFKA_SECURITY": "PLAINTEXT",
+        }
         for account, environment, expected in (
             (
                 "team-a",
@@ -371,17 +447,18 @@ def test_drift_is_found_and_mended(deployment: Deployment, account_ids: dict[str
 
 
 def test_all_is_destroyed_to_the_last_resource(deployment: Deployment) -> None:
-    def destroy(stack: str) -> str:
-        deployment.run(stack, "destroy", "-auto-approve")
+    def do(command: str, stack: str) -> str:
+        deployment.run(stack, command, "-auto-approve")
         return deployment.terraform.run(f"stacks/{stack}", "state", "list").output
 
-    needed_by = {
-        stack: {other for other, needs in NEEDS.items() if stack in needs} for stack in NEEDS
+    steps = {
+        ("destroy", stack): [("destroy", other) for other in others]
+        for stack, others in NEEDED_BY.items()
     }
-    assert for_each_stack("destroy", needed_by, destroy) == dict.fromkeys(ORDER, "")
+    assert in_order(steps, do) == dict.fromkeys(steps, "")
 
 
-def test_nothing_is_left_behind(deployment: Deployment) -> None:
+def test_nothing_is_left_behind(deployment: Deployment, account_ids: dict[str, str]) -> None:
     """By AWS's word. Bootstrap stays: it holds the state."""
     client = deployment.cloud.client
     assert refused(client("organizations").describe_organization) == (
@@ -389,5 +466,14 @@ def test_nothing_is_left_behind(deployment: Deployment) -> None:
     )
     assert client("cloudtrail").describe_trails()["trailList"] == []
     assert client("cloudwatch").describe_alarms()["MetricAlarms"] == []
+    assert client("budgets").describe_budgets(AccountId=MANAGEMENT)["Budgets"] == []
+    shared = account_ids["shared-services"]
+    told = client("cloudwatch", shared).describe_alarms(
+        AlarmTypes=["MetricAlarm", "CompositeAlarm"]
+    )
+    assert told["MetricAlarms"] == told["CompositeAlarms"] == []
+    assert client("kafka", shared).list_clusters()["ClusterInfoList"] == []
+    assert client("rds", shared).describe_db_instances()["DBInstances"] == []
+    assert client("ecs", shared).list_clusters()["clusterArns"] == []
     buckets = {bucket["Name"] for bucket in client("s3").list_buckets()["Buckets"]}
     assert buckets == {deployment.outputs("bootstrap")["state_bucket"]}

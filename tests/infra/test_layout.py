@@ -123,6 +123,16 @@ def test_an_environment_sets_what_a_stack_requires_and_nothing_else(
     assert {block.name for block in declared if "default" not in block.attributes} <= given
 
 
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_alarms_know_the_form_in_which_the_processor_runs(environment: str) -> None:
+    folder = INFRA / "environments" / environment
+    runs_on = [
+        re.findall(rf'^{name} *= "(\w+)"', (folder / f"{stack}.tfvars").read_text(), re.MULTILINE)
+        for stack, name in (("events", "runs_on"), ("monitoring", "processor_runs_on"))
+    ]
+    assert runs_on in ([["lambda"]] * 2, [["ecs"]] * 2)
+
+
 def test_every_module_and_stack_is_on_the_map() -> None:
     readme = (INFRA / "README.md").read_text()
     for folder in FOLDERS:

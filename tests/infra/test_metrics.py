@@ -7,9 +7,13 @@ What the code emits is seen by letting it emit.
 from __future__ import annotations
 
 import json
+import logging
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
 
+import dagster as dg
 import pytest
 from terraform import INFRA
 
@@ -18,13 +22,17 @@ from minilab.ingest.api import _METRICS
 from minilab.ingest.judge import Rejected
 from minilab.ingest.outcome import STATUSES, Outcome, result_of
 from minilab.ingest.telemetry import count_outcome, count_problem
-from minilab.processing import handler
+from minilab.landing.summary import LandingSummary, StreamSummary
+from minilab.metrics import emf
+from minilab.processing.metrics import Metrics
 from minilab.processing.process import Processed
+from minilab_dagster.definitions import defs
+from minilab_dagster.platform import Platform
 
-MONITORING = INFRA / "stacks" / "monitoring" / "main.tf"
+STACKS = [INFRA / "stacks" / stack / "main.tf" for stack in ("events", "monitoring")]
 _METRIC = re.compile(
     r'namespace = "(?P<namespace>[^"]+)", name = "(?P<name>[^"]+)", dimensions = \{(?P<body>.*?)\},'
-    r' statistic = "[^"]+", account_id'
+    r' (?:statistic = "[^"]+", account_id|per_task) = '
 )
 _DIMENSION = re.compile(r'(?:^|, ) *"?([A-Za-z][A-Za-z ]*?)"? = ')
 
@@ -49,10 +57,6 @@ DOCUMENTED: dict[str, tuple[str, dict[str, frozenset[str]]]] = {
             ("ApproximateAgeOfOldestMessage", "ApproximateNumberOfMessagesVisible"),
             frozenset({"QueueName"}),
         ),
-    ),
-    "AWS/SNS": (
-        "SNS Developer Guide, Monitoring Amazon SNS topics using CloudWatch",
-        {"NumberOfMessagesPublished": frozenset({"TopicName"})},
     ),
     "AWS/RDS": (
         "RDS User Guide, Amazon CloudWatch metrics for Amazon RDS",
@@ -84,22 +88,66 @@ def emitted_in(lines: str) -> Iterator[Metric]:
                     yield directive["Namespace"], metric["Name"], frozenset(dimensions)
 
 
-def test_each_metric_is_documented_by_aws_or_emitted_by_the_code(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("POWERTOOLS_METRICS_DISABLED", raising=False)
+class _Queue:
+    def backlog(self) -> int:
+        return 1
+
+
+@dataclass
+class _CloudWatch:
+    """Keeps what it is told."""
+
+    told: set[Metric] = field(default_factory=set)
+
+    def put_metric_data(self, Namespace: str, MetricData: list[dict[str, Any]]) -> None:
+        self.told |= {
+            (Namespace, datum["MetricName"], frozenset(d["Name"] for d in datum["Dimensions"]))
+            for datum in MetricData
+        }
+
+
+def emit_of_the_api() -> None:
     violation = Violation("/id", "type", "no")
     event = Rejected(0, "billing", Reason.CONTRACT_VIOLATION, (violation,), b"{}", "1", "/s", "t")
     count_outcome(Outcome(False, tuple(result_of(event, status) for status in STATUSES)), 1.0)
     for name in (*_METRICS.values(), "Refused"):
         count_problem(name, "billing", 1, 1.0)
-    handler.metrics.set_default_dimensions(environment="dev")
-    handler._tell([], Processed((), (), (), {}, 1, 1, ()))
-    handler.metrics.flush_metrics()
-    emitted = set(emitted_in(capsys.readouterr().out))
-    assert {name for _, name, _ in emitted} >= {"Accepted", "Latency", "Events"}
 
-    text = MONITORING.read_text()
+
+def emit_of_the_processor() -> None:
+    processing = Metrics("dev", _Queue(), emf.print_line)
+    processing.count(Processed((), (), (), {}, 1, 1, ()))
+    processing.tell_if_due()
+
+
+def emit_of_dagster(monkeypatch: pytest.MonkeyPatch) -> set[Metric]:
+    cloudwatch = _CloudWatch()
+    monkeypatch.setattr("minilab.aws.client", lambda service, settings: cloudwatch)
+    nothing = LandingSummary((StreamSummary("billing", "sqs"),))
+    monkeypatch.setattr("minilab.landing.land", lambda *_, **__: nothing)
+    Platform().land("billing", logging.getLogger(__name__))
+    definitions = defs()
+    with dg.DagsterInstance.ephemeral() as instance:
+        for key in definitions.resolve_all_asset_keys():
+            instance.report_runless_asset_event(dg.AssetMaterialization(key))
+        context = dg.build_sensor_context(
+            instance=instance, definitions=definitions, resources={"platform": Platform()}
+        )
+        definitions.get_sensor_def("metrics").evaluate_tick(context)
+    return cloudwatch.told
+
+
+def test_each_metric_is_documented_by_aws_or_emitted_by_the_code(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("POWERTOOLS_METRICS_DISABLED", raising=False)
+    emit_of_the_api()
+    emit_of_the_processor()
+    emitted = set(emitted_in(capsys.readouterr().out))
+    assert {name for _, name, _ in emitted} >= {"Accepted", "Latency", "Events", "Backlog"}
+    emitted |= emit_of_dagster(monkeypatch)
+
+    text = "".join(stack.read_text() for stack in STACKS)
     used = list(metrics_of(text))
     assert len(used) == text.count("namespace = "), "a metric is not on one line as the others are"
     for namespace, name, dimensions in used:
@@ -119,6 +167,10 @@ def test_each_metric_is_documented_by_aws_or_emitted_by_the_code(
             'var.a, "Consumer Group" = "${local.b}-c", Topic = "d" }, statistic = "Maximum", '
             "account_id = local.e }",
             ("AWS/Kafka", "SumOffsetLag", frozenset({"Cluster Name", "Consumer Group", "Topic"})),
+        ),
+        (
+            '{ namespace = "Minilab", name = "Y", dimensions = { service = "a" }, per_task = 1 }',
+            ("Minilab", "Y", frozenset({"service"})),
         ),
         (
             '{ namespace = "Minilab", name = "X", dimensions = { stream = stream }, '

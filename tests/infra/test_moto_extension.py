@@ -18,7 +18,7 @@ import botocore.session
 import pytest
 from botocore.exceptions import ClientError
 from botocore.model import ListShape, MapShape, Shape, StructureShape
-from cloud import REGION, Cloud
+from cloud import MANAGEMENT, REGION, Cloud
 
 
 def mismatches(value: Any, shape: Shape, at: str = "") -> Iterator[str]:
@@ -55,6 +55,7 @@ def mismatches(value: Any, shape: Shape, at: str = "") -> Iterator[str]:
                 "integer": int,
                 "long": int,
                 "timestamp": (str, int, float),
+                "blob": str,
             }
             if not isinstance(value, kinds[shape.type_name]):
                 yield f"{at} is no {shape.type_name}: {value!r}"
@@ -65,7 +66,7 @@ def mismatches(value: Any, shape: Shape, at: str = "") -> Iterator[str]:
 
 
 def xml_mismatches(element: ET.Element, shape: Shape, at: str = "") -> Iterator[str]:
-    """The same for the XML of EC2: names only, since XML has no types."""
+    """The same for the XML of EC2 and RDS: names only, since XML has no types."""
     if isinstance(shape, StructureShape):
         members = {
             member.serialization.get("name", name): member for name, member in shape.members.items()
@@ -107,8 +108,11 @@ class Wire:
         at = f"{service}.{action}"
         if (service, action) not in self.stubbed or shape is None or service == "s3":
             return
-        if service == "ec2":
-            self.wrong += xml_mismatches(ET.fromstring(body), shape, at)
+        if service in {"ec2", "rds"}:
+            found = ET.fromstring(body)
+            if wrapper := shape.serialization.get("resultWrapper"):
+                found = found.find(f"{{*}}{wrapper}") or found
+            self.wrong += xml_mismatches(found, shape, at)
         else:
             self.wrong += mismatches(json.loads(body or "{}"), shape, at)
 
@@ -121,7 +125,18 @@ def wire(cloud: Cloud) -> Wire:
 def two_accounts(wire: Wire) -> tuple[str, str, str]:
     """An organization with an owner and a team in a unit of it: their ids, and the unit's ARN."""
     organizations = wire.client("organizations")
+    guardrail = {
+        "Name": "none",
+        "Description": "d",
+        "Type": "SERVICE_CONTROL_POLICY",
+        "Content": json.dumps({"Version": "2012-10-17", "Statement": []}),
+    }
+    with pytest.raises(ClientError) as caught:
+        organizations.create_policy(**guardrail)
+    assert code_of(caught) == "AWSOrganizationsNotInUseException"
     organizations.create_organization(FeatureSet="ALL")
+    policy = organizations.create_policy(**guardrail)["Policy"]["PolicySummary"]["Id"]
+    organizations.delete_policy(PolicyId=policy)
     root = organizations.list_roots()["Roots"][0]["Id"]
     unit = organizations.create_organizational_unit(ParentId=root, Name="Workloads")
     unit = unit["OrganizationalUnit"]
@@ -209,7 +224,13 @@ def test_a_life_of_everything_that_is_stubbed(wire: Wire) -> None:
         ours.get_rule(**of_rule)
     assert code_of(caught) == "ResourceNotFoundException"
     ours.delete_listener(**of_listener)
-    ours.delete_target_group(targetGroupIdentifier=group["id"])
+    of_group = {"targetGroupIdentifier": group["id"]}
+    target = {"id": f"arn:aws:lambda:{REGION}:{team}:function:f"}
+    assert ours.register_targets(**of_group, targets=[target])["successful"] == [target]
+    assert [each["id"] for each in ours.list_targets(**of_group)["items"]] == [target["id"]]
+    ours.deregister_targets(**of_group, targets=[target])
+    assert ours.list_targets(**of_group)["items"] == []
+    ours.delete_target_group(**of_group)
     ours.delete_service_network_service_association(
         serviceNetworkServiceAssociationIdentifier=offered["id"]
     )
@@ -231,6 +252,13 @@ def test_a_life_of_everything_that_is_stubbed(wire: Wire) -> None:
     remove_a_trail(wire)
     feed_a_function(wire, owner, team)
     remove_a_catalog(wire, team)
+    join_kafka(wire, owner, team)
+    show_metrics(wire, owner, team)
+    alarm_on_another_account(wire, owner, team)
+    tag_a_budget(wire)
+    run_a_service(wire, team)
+    make_an_instance(wire, team)
+    set_a_parameter(wire, team)
     remove(wire, owner, team)
     assert wire.wrong == []
     assert wire.called >= wire.stubbed, "a stub that no contract test calls"
@@ -345,6 +373,243 @@ def feed_a_function(wire: Wire, owner: str, team: str) -> None:
     sqs.delete_queue(QueueUrl=dead)
 
 
+def join_kafka(wire: Wire, owner: str, team: str) -> None:
+    """From a VPC of another account: not before the cluster is open to that, and its policy lets
+    the account."""
+    theirs, ours = wire.client("kafka", owner), wire.client("kafka", team)
+    properties = b"auto.create.topics.enable=false"
+    configuration = theirs.create_configuration(
+        Name="kafka", KafkaVersions=["3.7.x.kraft"], ServerProperties=properties
+    )["Arn"]
+    described = theirs.describe_configuration(Arn=configuration)
+    revision = described["LatestRevision"]["Revision"]
+    assert (described["Name"], described["KafkaVersions"]) == ("kafka", ["3.7.x.kraft"])
+    told = theirs.describe_configuration_revision(Arn=configuration, Revision=revision)
+    assert told["ServerProperties"] == properties
+
+    cluster = theirs.create_cluster(
+        ClusterName="kafka",
+        KafkaVersion="3.7.x.kraft",
+        NumberOfBrokerNodes=3,
+        BrokerNodeGroupInfo={
+            "ClientSubnets": ["subnet-1", "subnet-2", "subnet-3"],
+            "InstanceType": "kafka.m7g.large",
+        },
+        ClientAuthentication={"Sasl": {"Iam": {"Enabled": True}}},
+        ConfigurationInfo={"Arn": configuration, "Revision": revision},
+        Tags={"Owner": "platform"},
+    )["ClusterArn"]
+    assert cluster.split(":")[5].startswith("cluster/kafka/")
+    of_cluster = {"ClusterArn": cluster}
+    info = theirs.describe_cluster(**of_cluster)["ClusterInfo"]
+    assert (info["State"], info["Tags"]) == ("ACTIVE", {"Owner": "platform"})
+    again = theirs.describe_cluster_v2(**of_cluster)["ClusterInfo"]
+    assert again["Provisioned"]["ClientAuthentication"] == info["ClientAuthentication"]
+    (listed,) = theirs.list_clusters(ClusterNameFilter="kafka")["ClusterInfoList"]
+    assert listed == info
+    brokers = theirs.get_bootstrap_brokers(**of_cluster)
+    assert brokers["BootstrapBrokerStringSaslIam"].count(":9098") == 3
+    assert "BootstrapBrokerStringVpcConnectivitySaslIam" not in brokers
+
+    connection = {
+        "TargetClusterArn": cluster,
+        "Authentication": "SASL_IAM",
+        "VpcId": "vpc-1",
+        "ClientSubnets": ["subnet-4", "subnet-5", "subnet-6"],
+        "SecurityGroups": ["sg-1"],
+    }
+    assert refused(ours.create_vpc_connection, **connection) == "ForbiddenException"
+    iam = {"VpcConnectivity": {"ClientAuthentication": {"Sasl": {"Iam": {"Enabled": True}}}}}
+    operation = theirs.update_connectivity(
+        **of_cluster, CurrentVersion=info["CurrentVersion"], ConnectivityInfo=iam
+    )["ClusterOperationArn"]
+    done = theirs.describe_cluster_operation(ClusterOperationArn=operation)
+    assert done["ClusterOperationInfo"]["OperationState"] == "UPDATE_COMPLETE"
+    brokers = theirs.get_bootstrap_brokers(**of_cluster)
+    ports = [
+        address.rpartition(":")[2]
+        for address in brokers["BootstrapBrokerStringVpcConnectivitySaslIam"].split(",")
+    ]
+    assert ports == ["14001", "14002", "14003"]
+    for statement in (
+        allowing(owner, ["kafka:CreateVpcConnection"], cluster),
+        allowing(team, ["kafka:DescribeCluster"], cluster),
+        allowing(team, ["kafka:CreateVpcConnection"], cluster.replace("/kafka/", "/other/")),
+    ):
+        theirs.put_cluster_policy(**of_cluster, **next_policy(theirs, cluster, statement))
+        assert refused(ours.create_vpc_connection, **connection) == "ForbiddenException"
+    statement = allowing(
+        team, ["kafka:CreateVpcConnection"], f"{cluster.partition('/kafka/')[0]}/kafka/*"
+    )
+    theirs.put_cluster_policy(**of_cluster, **next_policy(theirs, cluster, statement))
+    made = {"Arn": ours.create_vpc_connection(**connection)["VpcConnectionArn"]}
+    assert made["Arn"].split(":")[4] == team
+    found = ours.describe_vpc_connection(**made)
+    assert (found["State"], found["TargetClusterArn"]) == ("AVAILABLE", cluster)
+
+    ours.delete_vpc_connection(**made)
+    assert refused(ours.describe_vpc_connection, **made) == "NotFoundException"
+    theirs.delete_cluster_policy(**of_cluster)
+    theirs.delete_cluster(**of_cluster)
+    for describe in (theirs.describe_cluster, theirs.describe_cluster_v2):
+        assert refused(describe, **of_cluster) == "NotFoundException"
+    theirs.delete_configuration(Arn=configuration)
+    assert refused(theirs.describe_configuration, Arn=configuration) == "NotFoundException"
+
+
+def next_policy(kafka: Any, cluster: str, statement: dict[str, Any]) -> dict[str, str]:
+    """The arguments with which a cluster's policy is put in the place of the one before."""
+    version = kafka.get_cluster_policy(ClusterArn=cluster)["CurrentVersion"]
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    return {"Policy": policy, **({"CurrentVersion": version} if version else {})}
+
+
+def allowing(account: str, actions: list[str], resource: str, **condition: Any) -> dict[str, Any]:
+    """A statement that lets an account do something."""
+    return {
+        "Effect": "Allow",
+        "Principal": {"AWS": [f"arn:aws:iam::{account}:root"]},
+        "Action": actions,
+        "Resource": resource,
+        "Condition": condition,
+    }
+
+
+def show_metrics(wire: Wire, owner: str, team: str) -> None:
+    """To another account's sink: not before its policy lets the account, and metrics only."""
+    theirs, ours = wire.client("oam", owner), wire.client("oam", team)
+    sink = theirs.create_sink(Name="sink", Tags={"Owner": "platform"})["Arn"]
+    assert theirs.get_sink(Identifier=sink)["Name"] == "sink"
+    assert theirs.list_tags_for_resource(ResourceArn=sink)["Tags"] == {"Owner": "platform"}
+    metrics, logs = "AWS::CloudWatch::Metric", "AWS::Logs::LogGroup"
+    link = {"LabelTemplate": "$AccountName", "SinkIdentifier": sink}
+    assert refused(ours.create_link, **link, ResourceTypes=[metrics]) == "AccessDeniedException"
+
+    types = {"ForAllValues:StringEquals": {"oam:ResourceTypes": [metrics]}}
+    for account, wanted in ((owner, [metrics]), (team, [metrics, logs])):
+        statement = allowing(account, ["oam:CreateLink"], "*", **types)
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        theirs.put_sink_policy(SinkIdentifier=sink, Policy=policy)
+        assert refused(ours.create_link, **link, ResourceTypes=wanted) == "AccessDeniedException"
+    assert json.loads(theirs.get_sink_policy(SinkIdentifier=sink)["Policy"]) == json.loads(policy)
+    made = {"Identifier": ours.create_link(**link, ResourceTypes=[metrics])["Arn"]}
+    assert ours.get_link(**made)["SinkArn"] == sink
+
+    assert refused(theirs.delete_sink, Identifier=sink) == "ConflictException"
+    ours.delete_link(**made)
+    assert refused(ours.get_link, **made) == "ResourceNotFoundException"
+    theirs.delete_sink(Identifier=sink)
+    assert refused(theirs.get_sink, Identifier=sink) == "ResourceNotFoundException"
+
+
+def alarm_on_another_account(wire: Wire, owner: str, team: str) -> None:
+    cloudwatch = wire.client("cloudwatch", owner)
+    metric = {"Namespace": "AWS/SQS", "MetricName": "NumberOfMessagesSent"}
+    query = {
+        "Id": "sent",
+        "AccountId": team,
+        "MetricStat": {"Metric": metric, "Period": 300, "Stat": "Sum"},
+    }
+    alarm = {"ComparisonOperator": "GreaterThanThreshold", "EvaluationPeriods": 1, "Threshold": 1.0}
+    rule = {"AlarmName": "late", "AlarmRule": 'ALARM("sent") OR ALARM("sent")'}
+    assert refused(cloudwatch.put_composite_alarm, **rule) == "ValidationError"
+    cloudwatch.put_metric_alarm(AlarmName="sent", **alarm, Metrics=[query])
+    cloudwatch.put_composite_alarm(**rule)
+    told = cloudwatch.describe_alarms(AlarmTypes=["MetricAlarm", "CompositeAlarm"])
+    assert [each["AccountId"] for each in told["MetricAlarms"][0]["Metrics"]] == [team]
+    assert [each["AlarmRule"] for each in told["CompositeAlarms"]] == [rule["AlarmRule"]]
+    assert refused(cloudwatch.delete_alarms, AlarmNames=["sent"]) == "ValidationError"
+    cloudwatch.delete_alarms(AlarmNames=["late"])
+    cloudwatch.delete_alarms(AlarmNames=["sent"])
+
+
+def tag_a_budget(wire: Wire) -> None:
+    budgets = wire.client("budgets")
+    of_budget = {"AccountId": MANAGEMENT, "BudgetName": "budget"}
+    notification = {
+        "NotificationType": "ACTUAL",
+        "ComparisonOperator": "GREATER_THAN",
+        "Threshold": 80.0,
+    }
+    subscribers = [{"SubscriptionType": "EMAIL", "Address": "platform@example.com"}]
+    budgets.create_budget(
+        AccountId=MANAGEMENT,
+        Budget={
+            "BudgetName": "budget",
+            "BudgetType": "COST",
+            "TimeUnit": "MONTHLY",
+            "BudgetLimit": {"Amount": "500", "Unit": "USD"},
+        },
+        NotificationsWithSubscribers=[{"Notification": notification, "Subscribers": subscribers}],
+        ResourceTags=[{"Key": "Owner", "Value": "platform"}],
+    )
+    told = budgets.list_tags_for_resource(
+        ResourceARN=f"arn:aws:budgets::{MANAGEMENT}:budget/budget"
+    )
+    assert told["ResourceTags"] == [{"Key": "Owner", "Value": "platform"}]
+    found = budgets.describe_subscribers_for_notification(**of_budget, Notification=notification)
+    assert found["Subscribers"] == subscribers
+    budgets.delete_budget(**of_budget)
+
+
+def run_a_service(wire: Wire, team: str) -> None:
+    ecs = wire.client("ecs", team)
+    ecs.create_cluster(clusterName="cluster")
+    ecs.register_task_definition(
+        family="task", containerDefinitions=[{"name": "task", "image": "task", "memory": 512}]
+    )
+    lattice = {"roleArn": "role", "targetGroupArn": "group", "portName": "task"}
+    of_service = {"cluster": "cluster", "service": "service"}
+    ecs.create_service(
+        cluster="cluster",
+        serviceName="service",
+        taskDefinition="task",
+        desiredCount=0,
+        availabilityZoneRebalancing="ENABLED",
+        deploymentConfiguration={"minimumHealthyPercent": 0, "maximumPercent": 100},
+        vpcLatticeConfigurations=[lattice],
+    )
+    (told,) = ecs.describe_services(cluster="cluster", services=["service"])["services"]
+    assert told["availabilityZoneRebalancing"] == "ENABLED"
+    assert told["deploymentConfiguration"]["maximumPercent"] == 100
+    assert told["deployments"][0]["vpcLatticeConfigurations"] == [lattice]
+    ecs.update_service(**of_service, vpcLatticeConfigurations=[])
+    (told,) = ecs.describe_services(cluster="cluster", services=["service"])["services"]
+    assert told["deployments"][0]["vpcLatticeConfigurations"] == []
+    ecs.delete_service(**of_service)
+    ecs.delete_cluster(cluster="cluster")
+
+
+def set_a_parameter(wire: Wire, team: str) -> None:
+    rds = wire.client("rds", team)
+    of_group = {"DBParameterGroupName": "group"}
+    rds.create_db_parameter_group(**of_group, DBParameterGroupFamily="postgres16", Description="d")
+    parameter = {"ParameterName": "log_statement", "ParameterValue": "ddl"}
+    rds.modify_db_parameter_group(
+        **of_group, Parameters=[{**parameter, "ApplyMethod": "immediate"}]
+    )
+    (told,) = rds.describe_db_parameters(**of_group)["Parameters"]
+    assert told["Source"] == "user"
+    rds.delete_db_parameter_group(**of_group)
+
+
+def make_an_instance(wire: Wire, team: str) -> None:
+    rds = wire.client("rds", team)
+    of_instance = {"DBInstanceIdentifier": "instance"}
+    told = rds.create_db_instance(
+        **of_instance, DBInstanceClass="db.t4g.micro", Engine="postgres", AllocatedStorage=20
+    )["DBInstance"]
+    assert told["CACertificateIdentifier"] == "rds-ca-rsa2048-g1"
+    rds.delete_db_instance(**of_instance, SkipFinalSnapshot=True)
+
+
+def refused(call: Any, **arguments: Any) -> str:
+    """The error code with which a call fails."""
+    with pytest.raises(ClientError) as caught:
+        call(**arguments)
+    return code_of(caught)
+
+
 def arn_of(sqs: Any, url: str) -> str:
     answer = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
     return str(answer["Attributes"]["QueueArn"])
@@ -371,6 +636,17 @@ def test_the_contract_finds_what_does_not_fit() -> None:
 
 
 def test_an_action_that_nobody_answers_is_told_at_once(cloud: Cloud) -> None:
+    lattice = cloud.client("vpc-lattice")
     with pytest.raises(ClientError) as caught:
-        cloud.client("vpc-lattice").list_targets(targetGroupIdentifier="tg-00000000000000000")
+        lattice.update_target_group(
+            targetGroupIdentifier="tg-00000000000000000", healthCheck={"enabled": False}
+        )
+    assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 501
+
+
+def test_an_action_at_which_moto_fails_is_told_at_once(cloud: Cloud) -> None:
+    with pytest.raises(ClientError, match="KeyError") as caught:
+        cloud.client("budgets").describe_notifications_for_budget(
+            AccountId=MANAGEMENT, BudgetName="none"
+        )
     assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 501

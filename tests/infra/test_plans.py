@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from deployment import ORDER, Deployment
 from plans import Resource, listed, of_type, policies, resources
+from reach import Network, Way
 
 pytestmark = pytest.mark.timeout(1200)
 STACKS = ("bootstrap", *ORDER)
@@ -51,6 +52,7 @@ OTHERWISE = {
     "aws_ecr_repository": "test_images_are_encrypted_by_a_key_of_ours",
     "aws_dynamodb_table": "test_tables_and_results_are_encrypted_by_a_key_of_ours",
     "aws_athena_workgroup": "test_tables_and_results_are_encrypted_by_a_key_of_ours",
+    "aws_msk_cluster": "test_kafka_is_encrypted_by_a_key_of_ours_and_knows_its_clients",
     "aws_lambda_event_source_mapping": "its filter could be encrypted; it has none",
     "aws_ebs_encryption_by_default": "is the switch itself",
     "aws_kms_alias": "names a key",
@@ -74,6 +76,19 @@ def test_images_are_encrypted_by_a_key_of_ours(plan: dict[str, Any]) -> None:
         (encryption,) = resource.values["encryption_configuration"]
         assert encryption["kms_key"].startswith("arn:aws:kms:"), resource.address
         assert resource.values["image_tag_mutability"] == "IMMUTABLE", resource.address
+
+
+def test_kafka_is_encrypted_by_a_key_of_ours_and_knows_its_clients(plan: dict[str, Any]) -> None:
+    for resource in of_type(plan, "aws_msk_cluster"):
+        (encryption,) = resource.values["encryption_info"]
+        assert encryption["encryption_at_rest_kms_key_arn"].startswith("arn:aws:kms:")
+        assert encryption["encryption_in_transit"] == [{"client_broker": "TLS", "in_cluster": True}]
+        (clients,) = resource.values["client_authentication"]
+        assert not clients["unauthenticated"], resource.address
+        assert clients["sasl"] == [{"iam": True, "scram": False}], resource.address
+        (brokers,) = resource.values["broker_node_group_info"]
+        (connectivity,) = brokers["connectivity_info"]
+        assert connectivity["public_access"] == [{"type": "DISABLED"}], resource.address
 
 
 def test_containers_are_not_root_and_write_nowhere_else(plan: dict[str, Any]) -> None:
@@ -193,6 +208,7 @@ def test_security_groups_name_groups_and_prefix_lists_never_addresses(
 
 # Actions for which AWS knows no resource to name.
 WITHOUT_RESOURCE = {
+    "cloudwatch:PutMetricData",
     "logs:DescribeLogGroups",
     "ecr:GetAuthorizationToken",
     "ecs:DescribeTaskDefinition",
@@ -202,6 +218,8 @@ WITHOUT_RESOURCE = {
     "ec2:DeleteNetworkInterface",
     "ec2:DescribeNetworkInterfaces",
     "ec2:DescribeSubnets",
+    # ECS finds what it registers with VPC Lattice (AmazonECSInfrastructureRolePolicyForVpcLattice).
+    "ec2:DescribeVpcs",
     "ec2:UnassignPrivateIpAddresses",
     "xray:PutTelemetryRecords",
     "xray:PutTraceSegments",
@@ -235,8 +253,8 @@ def test_only_what_has_no_resource_is_allowed_on_every_resource(plan: dict[str, 
     for resource, name, statement in statements(plan):
         if statement["Effect"] == "Deny" or statement.get("Resource") != "*":
             continue
-        if resource.type == "aws_kms_key":
-            continue  # within a key's policy, * is that key
+        if resource.type in {"aws_kms_key", "aws_oam_sink_policy"}:
+            continue  # within the policy of a key or a sink, * is that key or sink
         if "Principal" in statement:
             assert conditions(statement) & BOUNDS, f"{resource.address} {name}: {statement}"
         else:
@@ -357,3 +375,68 @@ def test_what_a_team_runs_gets_out_to_endpoints_and_lattice_only(deployment: Dep
     for rule in of_type(plan, "aws_vpc_security_group_ingress_rule"):
         assert rule.values["security_group_id"] not in workload, "nothing comes in by itself"
         assert rule.values["referenced_security_group_id"] in workload
+
+
+# Of each part that runs: what it reaches beside AWS's APIs and VPC Lattice, and who reaches it.
+APART: dict[str, dict[str, set[tuple[str, str]]]] = {
+    "team-a": {"minilab-dev-ingest": set()},
+    "team-b": {"minilab-dev-processor": {("PrivateLink to Kafka minilab-dev", "14001-14100")}},
+    "analytics": {},
+    "shared-services": {
+        "minilab-dev-dagster-webserver": {
+            ("database minilab-dev-dagster", "5432"),
+            ("minilab-dev-dagster-code", "4000"),
+        },
+        # A run is started with the groups of the daemon.
+        "minilab-dev-dagster-daemon": {
+            ("database minilab-dev-dagster", "5432"),
+            ("minilab-dev-dagster-code", "4000"),
+            ("Kafka minilab-dev", "9098"),
+        },
+        "minilab-dev-dagster-code": {
+            ("database minilab-dev-dagster", "5432"),
+            ("Kafka minilab-dev", "9098"),
+        },
+    },
+}
+FROM_LATTICE = {("shared-services", "minilab-dev-dagster-webserver", "3000")}
+"""Functions are called by VPC Lattice too, but not over the network of their VPC."""
+
+
+def test_each_part_reaches_exactly_what_is_declared(deployment: Deployment) -> None:
+    """Over all stacks: by which way a packet gets from what runs in a team's subnets, and where."""
+    network = Network(deployment.settled.values())
+    declared = set()
+    for team, parts in APART.items():
+        variables = deployment.settled["network"]["variables"]["vpcs"]["value"][team]
+        apis = {f"AWS {name}" for name in (*variables["interface_endpoints"], "s3", "dynamodb")}
+        for part, apart in parts.items():
+            for target, ports in {(each, "443") for each in (*apis, "VPC Lattice")} | apart:
+                declared.add(Way(f"aws.{team.replace('-', '_')}", part, target, ports))
+    for team, part, ports in FROM_LATTICE:
+        declared.add(Way(f"aws.{team.replace('-', '_')}", "VPC Lattice", part, ports))
+    assert network.ways() == declared
+
+
+def test_no_rule_of_a_security_group_lacks_its_other_half(deployment: Deployment) -> None:
+    assert Network(deployment.settled.values()).half_open() == set()
+
+
+def test_from_one_vpc_to_another_there_is_lattice_and_the_connection_to_kafka(
+    deployment: Deployment,
+) -> None:
+    """Of what joins two accounts, in any stack; `FORBIDDEN` is what no stack may have."""
+    joining = {
+        (stack, resource.type, resource.provider)
+        for stack, plan in deployment.settled.items()
+        for resource in resources(plan)
+        if resource.type
+        in {"aws_msk_vpc_connection", "aws_vpclattice_service_network_vpc_association"}
+    }
+    assert joining == {
+        ("events", "aws_msk_vpc_connection", "aws.team_b"),
+        *(
+            ("network", "aws_vpclattice_service_network_vpc_association", f"aws.{team}")
+            for team in ("analytics", "shared_services", "team_a", "team_b")
+        ),
+    }

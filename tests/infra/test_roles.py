@@ -1,86 +1,105 @@
 """Least privilege, held against what the code was seen to do.
 
-The tests of ingestion and of the processor are run and their AWS calls recorded
-(``tests.support.aws_calls``); a role may do exactly that. Where it is otherwise is written here.
+The platform's tests and its main job are run and their AWS calls recorded
+(``tests.support.aws_calls``); a role may do exactly that. Where it is rightly otherwise is written
+in role_exceptions.toml. That the comparison notices each single permission is shown on the real
+policies: any of them taken away is told, and so is any that is added.
 """
 
 from __future__ import annotations
 
-import re
+from collections.abc import Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass
 
+import botocore.session
 import pytest
 from deployment import Deployment
-from plans import listed, of_type, policies
-from recording import Recording
+from roles import (
+    PARTS,
+    calls_of,
+    encrypted,
+    exceptions_of,
+    is_of_ecs,
+    passed,
+    permissions_of,
+    roles,
+)
 
-from tests.support.aws_calls.recording import permissions, read
+from minilab_local.iam.actions import PREFIXES, actions
+from tests.support.aws_calls.compare import Difference, Permission, compare, needs
+from tests.support.aws_calls.recording import Call
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
-Pairs = set[tuple[str, str]]
-
-# A second deployment that a test makes beside its own, which the recording knows by name.
-_OTHER_DEPLOYMENT = re.compile(r"minilab-t[0-9a-f]+x?-")
-
-# Lambda does this with the role, or KMS for it; no call of the code shows it.
-NOT_CALLED = ("ec2:", "kms:", "logs:", "xray:")
-# Kafka is switched off in the deployment of the tests; modules/kafka has its own.
-NOT_APPLIED = ("kafka-cluster:",)
-# Of each part: what its tests do not provoke, and why it is needed all the same.
-UNSEEN: dict[str, Pairs] = {
-    "ingest": set(),
-    "processor": {
-        # bus.failed_queue.encode, for originals that no message carries.
-        ("s3:PutObject", "arn:aws:s3:::minilab-${env}-lake/claims/*"),
-    },
-}
+ROLES = (*PARTS, *(f"{role}-start" for role in PARTS if role.startswith("dagster-")))
 
 
-@pytest.fixture(scope="module")
-def used(recording: Recording) -> dict[str, Pairs]:
-    """What each part did, as pairs of action and resource."""
-    return {
-        part: {
-            (action, _OTHER_DEPLOYMENT.sub("minilab-${env}-", resource))
-            for action in by_action
-            for resource in by_action[action]
-        }
-        for part, by_action in permissions(read(recording.finished())).items()
-    }
+@dataclass(frozen=True)
+class Held:
+    """One role beside what its part did."""
+
+    needs: frozenset[Permission]
+    allowed: frozenset[Permission]
+    unseen: Mapping[Permission, str]
+    withheld: Mapping[Permission, str]
+
+    def compared(self, allowed: frozenset[Permission] | None = None) -> Difference:
+        given = self.allowed if allowed is None else allowed
+        return compare(self.needs, given, self.unseen, self.withheld)
 
 
-def allowed(deployment: Deployment, stack: str, role: str) -> Pairs:
-    """What a role's policy allows, with names as the recording has them."""
-    pairs = set()
-    for resource in of_type(deployment.settled[stack], "aws_iam_role_policy"):
-        if resource.values["role"] != role:
-            continue
-        for _, policy in policies(resource):
-            for statement in policy["Statement"]:
-                if statement["Effect"] == "Allow":
-                    pairs |= {
-                        (action, without_place(arn))
-                        for action in listed(statement["Action"])
-                        for arn in listed(statement["Resource"])
-                    }
-    return pairs
+@pytest.fixture(scope="module", params=ROLES)
+def held(
+    request: pytest.FixtureRequest, deployment: Deployment, recording: Future[list[Call]]
+) -> Held:
+    role, plans = request.param, deployment.settled
+    exceptions = exceptions_of(role)
+    return Held(
+        needs(calls_of(recording.result(), role), encrypted(plans), passed(plans)),
+        permissions_of(plans, role),
+        exceptions.unseen,
+        exceptions.withheld,
+    )
 
 
-def without_place(arn: str) -> str:
-    """An ARN without region, account and environment."""
-    arn = re.sub(r"^(arn:aws:[a-z0-9-]+):[a-z0-9-]+:\d{12}:", r"\1:*:*:", arn)
-    return re.sub(r"minilab-dev-(.*?)(-\d{12})?(?=/|$)", r"minilab-${env}-\1", arn)
-
-
-def checked(pairs: Pairs, *but: str) -> Pairs:
-    return {pair for pair in pairs if not pair[0].startswith(but)}
-
-
-@pytest.mark.parametrize(("part", "stack"), [("ingest", "ingestion"), ("processor", "events")])
-def test_a_role_may_do_what_its_code_does_and_no_more(
-    deployment: Deployment, used: dict[str, Pairs], part: str, stack: str
+def test_every_role_that_code_or_people_take_is_held_against_something(
+    deployment: Deployment,
 ) -> None:
-    may = checked(allowed(deployment, stack, f"minilab-dev-{part}"), *NOT_CALLED)
-    does = checked(used[part], *NOT_APPLIED)
-    assert does - may == set(), "the code does what its role may not"
-    assert may - does == UNSEEN[part], "the role may do what the code was not seen to do"
+    assert set(roles(deployment.settled)) == set(ROLES)
+    assert {role for role in ROLES if is_of_ecs(role)} == set(ROLES) - PARTS.keys()
+
+
+def test_a_role_may_do_what_its_code_does_and_no_more(held: Held) -> None:
+    difference = held.compared()
+    assert not difference, str(difference)
+
+
+def test_each_permission_that_is_taken_away_is_told(held: Held) -> None:
+    untold = [
+        permission
+        for permission in held.allowed
+        if not held.compared(held.allowed - {permission}).missing
+        and not held.compared(held.allowed - {permission}).idle
+    ]
+    assert held.allowed and untold == []
+
+
+def test_each_permission_that_is_added_is_told(held: Held) -> None:
+    """Every action of the services that we know, and every permission of ours on another thing."""
+    more = {(action, "*") for action in _known_actions()} | {
+        (action, f"{resource.removesuffix('*')}other") for action, resource in held.allowed
+    }
+    more -= held.allowed
+    assert set(held.compared(held.allowed | more).unused) == more
+
+
+def _known_actions() -> set[str]:
+    session = botocore.session.get_session()
+    return {
+        action
+        for service in PREFIXES
+        if service in session.get_available_services()
+        for operation in session.get_service_model(service).operation_names
+        for action in actions(service, operation)
+    }

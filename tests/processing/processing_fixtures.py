@@ -16,6 +16,7 @@ from minilab.bus.ingest_queue import IngestMessage, IngestQueue, Origin
 from minilab.events.registry import load_registry
 from minilab.processing.deliver import Trouble
 from minilab.processing.environment import Environment
+from minilab.processing.metrics import Metrics
 from minilab.processing.queue import QueueFacts
 from minilab.processing.records import Record
 from minilab.processing.route import Delivery
@@ -87,6 +88,10 @@ class World:
     counted: list[tuple[str, str, str, int, int]] = field(default_factory=list)
     hidden: list[tuple[str, int]] = field(default_factory=list)
     deleted: list[str] = field(default_factory=list)
+    told: list[str] = field(default_factory=list)
+    """Lines of metrics."""
+    waiting: int = 0
+    queue_error: Exception | None = None
 
     @property
     def environment(self) -> Environment:
@@ -97,6 +102,7 @@ class World:
             carriers=_Carriers(self),
             failed=_Failed(self),
             usage=_Usage(self),
+            metrics=Metrics("x", _Source(self), self.told.append),
         )
 
     def events(self) -> list[dict[str, Any]]:
@@ -121,6 +127,11 @@ class _Source:
 
     def is_empty(self) -> bool:
         raise NotImplementedError
+
+    def backlog(self) -> int:
+        if self.world.queue_error is not None:
+            raise self.world.queue_error
+        return self.world.waiting
 
     def delete(self, records: Sequence[Record]) -> list[Record]:
         self.world.deleted += [r.message_id for r in records]

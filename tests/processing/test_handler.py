@@ -95,6 +95,7 @@ def test_it_delivers_and_tells_its_metrics(
     assert (metrics["Events"], metrics["MessagesDone"], metrics["MessagesFailed"]) == (
         [3.0], [2.0], [0.0]
     )  # fmt: skip
+    assert "Backlog" not in metrics, "SQS feeds the function, whatever waits"
     assert metrics["environment"] == lab.settings.env
     assert metrics["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "Minilab"
 

@@ -145,6 +145,15 @@ def test_from_the_ingest_queue_to_every_bus(lab: Lab) -> None:
     assert usage["beta"].bytes == len(event("w1", "beta", "webhooks"))
 
 
+def test_large_poison_keeps_its_original_bytes_apart(lab: Lab) -> None:
+    large = json.dumps({**json.loads(event("l")), "tenant": "other", "data": "x" * 600_000})
+    fill(lab, [message(large.encode())])
+    assert drain(lab).failed_events == 1
+    (found,) = on_queue(lab, lab.settings.failed_queue)
+    assert json.loads(found["Body"])["body_ref"].startswith(f"s3://{lab.settings.lake_bucket}/")
+    assert decode(found["Body"].encode(), Claims(lab.settings)).body == large.encode()
+
+
 # Workers that die ----------------------------------------------------------------------------
 
 

@@ -1,2 +1,3 @@
+runs_on             = "lambda"
 maximum_concurrency = 5
 kafka               = true

@@ -1,4 +1,5 @@
-dagster_runs = false # until orchestration.tfvars names an image
+dagster_runs       = false # until orchestration.tfvars names an image
+kafka_cluster_name = "minilab-prod"
 
 emails = {
   platform = ["platform@example.com"]
@@ -7,3 +8,5 @@ emails = {
 }
 
 monthly_budget_usd = 5000
+
+processor_runs_on = "lambda" # as in events.tfvars

@@ -6,6 +6,8 @@ locals {
   region  = data.aws_region.current.name
   account = data.aws_caller_identity.current.account_id
 
+  role = var.role == null ? { name = aws_iam_role.task[0].name, arn = aws_iam_role.task[0].arn } : var.role
+
   # Of a secret's ARN, what comes before the key within it and its version.
   secret_arns = distinct([for secret in var.secrets : join(":", slice(split(":", secret), 0, 7))])
 
@@ -67,14 +69,16 @@ resource "aws_cloudwatch_log_group" "this" {
 
 # What the code may do.
 resource "aws_iam_role" "task" {
+  count = var.role == null ? 1 : 0
+
   name               = var.name
   description        = var.description
   assume_role_policy = local.trust
 }
 
 resource "aws_iam_role_policy" "task" {
-  name   = "use"
-  role   = aws_iam_role.task.id
+  name   = "task"
+  role   = local.role.name
   policy = jsonencode({ Version = "2012-10-17", Statement = jsondecode(var.statements) })
 }
 
@@ -138,7 +142,7 @@ resource "aws_ecs_task_definition" "this" {
   network_mode             = "awsvpc"
   cpu                      = var.cpu
   memory                   = var.memory_mb
-  task_role_arn            = aws_iam_role.task.arn
+  task_role_arn            = local.role.arn
   execution_role_arn       = aws_iam_role.execution.arn
   container_definitions    = jsonencode([merge(local.container, local.health)])
 

@@ -10,7 +10,7 @@ output "family" {
 
 output "role_arns" {
   description = "Roles that whoever starts the task must be allowed to pass: the task's own, and the one that ECS starts it with."
-  value       = [aws_iam_role.task.arn, aws_iam_role.execution.arn]
+  value       = [local.role.arn, aws_iam_role.execution.arn]
 }
 
 output "log_group_name" {

@@ -142,6 +142,15 @@ variable "secrets_kms_key_arn" {
   }
 }
 
+variable "role" {
+  description = "Role of the code that was made elsewhere, and gets what is said here; null for one of its own."
+  type = object({
+    name = string
+    arn  = string
+  })
+  default = null
+}
+
 variable "statements" {
   description = "What the code may do, as a JSON list of statements."
   type        = string

@@ -6,6 +6,8 @@ locals {
   function_arn   = "arn:${data.aws_partition.current.partition}:lambda:${data.aws_region.current.name}:${data.aws_caller_identity.current.account_id}:function:${var.name}"
   log_group_name = "/aws/lambda/${var.name}" # where Lambda logs to of itself
 
+  role = var.role == null ? { name = aws_iam_role.this[0].name, arn = aws_iam_role.this[0].arn } : var.role
+
   network_actions = [
     "ec2:AssignPrivateIpAddresses",
     "ec2:CreateNetworkInterface",
@@ -56,6 +58,8 @@ resource "aws_cloudwatch_log_group" "this" {
 }
 
 resource "aws_iam_role" "this" {
+  count = var.role == null ? 1 : 0
+
   name        = var.name
   description = var.description
 
@@ -76,8 +80,8 @@ resource "aws_iam_role" "this" {
 }
 
 resource "aws_iam_role_policy" "this" {
-  name   = "use"
-  role   = aws_iam_role.this.id
+  name   = "function"
+  role   = local.role.name
   policy = jsonencode({ Version = "2012-10-17", Statement = local.statements })
 }
 
@@ -86,7 +90,7 @@ resource "aws_lambda_function" "this" {
   # checkov:skip=CKV_AWS_272: the plan shows the hash of the package, which is built reproducibly from locked wheels
   function_name                  = var.name
   description                    = var.description
-  role                           = aws_iam_role.this.arn
+  role                           = local.role.arn
   filename                       = var.package.file
   source_code_hash               = var.package.source_code_hash
   handler                        = var.package.handler

@@ -15,7 +15,7 @@ output "name" {
 
 output "role_name" {
   description = "Name of its role."
-  value       = aws_iam_role.this.name
+  value       = local.role.name
 }
 
 output "log_group_name" {

@@ -39,6 +39,15 @@ variable "environment_kms_key_arn" {
   type        = string
 }
 
+variable "role" {
+  description = "Role to run with that was made elsewhere, and gets what is said here; null for one of its own."
+  type = object({
+    name = string
+    arn  = string
+  })
+  default = null
+}
+
 variable "statements" {
   description = "What the function's code may do, as a JSON list of statements."
   type        = string

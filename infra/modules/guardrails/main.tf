@@ -199,6 +199,9 @@ resource "aws_organizations_policy" "this" {
       error_message = "A service control policy has at most 5,120 characters; ${each.key} has ${length(each.value)}."
     }
   }
+
+  # AWS knows no policy before there is an organization, of which the target is a part.
+  depends_on = [var.target_id]
 }
 
 resource "aws_organizations_policy_attachment" "this" {

@@ -12,23 +12,33 @@ locals {
 
 resource "aws_security_group" "this" {
   name        = "${var.name}-kafka"
-  description = "Kafka's brokers: in from what the team runs, nothing out."
+  description = "Kafka's brokers: in from their clients, nothing out."
   vpc_id      = var.network.vpc_id
 
   tags = { Name = "${var.name}-kafka" }
 }
 
+resource "aws_security_group" "client" {
+  # checkov:skip=CKV2_AWS_5: attached by whoever runs the clients
+  name        = "${var.name}-kafka-client"
+  description = "Whoever carries this reaches Kafka's brokers."
+  vpc_id      = var.network.vpc_id
+
+  tags = { Name = "${var.name}-kafka-client" }
+}
+
+# With IAM, within the VPC: Amazon MSK Developer Guide, "Port information".
 resource "aws_vpc_security_group_ingress_rule" "clients" {
   security_group_id            = aws_security_group.this.id
   description                  = "Kafka with IAM"
-  referenced_security_group_id = var.network.client_security_group_id
+  referenced_security_group_id = aws_security_group.client.id
   ip_protocol                  = "tcp"
   from_port                    = 9098
   to_port                      = 9098
 }
 
 resource "aws_vpc_security_group_egress_rule" "clients" {
-  security_group_id            = var.network.client_security_group_id
+  security_group_id            = aws_security_group.client.id
   description                  = "Kafka with IAM"
   referenced_security_group_id = aws_security_group.this.id
   ip_protocol                  = "tcp"

@@ -35,11 +35,10 @@ variable "storage_gb" {
 }
 
 variable "network" {
-  description = "Where brokers are, and the security group of those in the same VPC who may reach them."
+  description = "Where brokers are."
   type = object({
-    vpc_id                   = string
-    subnet_ids               = list(string)
-    client_security_group_id = string
+    vpc_id     = string
+    subnet_ids = list(string)
   })
 
   validation {

@@ -31,10 +31,15 @@ locals {
   # What minilab.lake.tables says, as infra/tools/raw_tables.py wrote it down.
   raw_tables = jsondecode(file("${path.module}/../../generated/raw_tables.json"))
 
-  glue       = "arn:${local.partition}:glue:${var.region}:${local.shared}"
-  may_read   = ["staging", "marts"]
-  readable   = concat(["${local.glue}:catalog"], flatten([for database in local.may_read : ["${local.glue}:database/${var.database_prefix}_${database}", "${local.glue}:table/${var.database_prefix}_${database}/*"]]))
-  glue_reads = ["glue:BatchGetPartition", "glue:GetDatabase", "glue:GetDatabases", "glue:GetPartition", "glue:GetPartitions", "glue:GetTable", "glue:GetTables"]
+  glue           = "arn:${local.partition}:glue:${var.region}:${local.shared}"
+  databases_read = concat(["${local.glue}:catalog"], [for name in ["staging", "marts"] : "${local.glue}:database/${var.database_prefix}_${name}"])
+  tables_read    = concat(local.databases_read, [for name in ["staging", "marts"] : "${local.glue}:table/${var.database_prefix}_${name}/*"])
+
+  # What Athena asks Glue for on an analyst's behalf. No table of theirs has partitions in Glue: all are Iceberg's.
+  reads = {
+    Databases = { Action = ["glue:GetDatabase", "glue:GetDatabases"], Resource = local.databases_read }
+    Tables    = { Action = ["glue:GetTable", "glue:GetTables"], Resource = local.tables_read }
+  }
 }
 
 # --- the catalog ---------------------------------------------------------------------------------
@@ -64,14 +69,12 @@ resource "aws_glue_resource_policy" "this" {
   policy = jsonencode({
     Version = "2012-10-17"
     Statement = [
-      {
-        Sid       = "AnalystsRead"
+      for name, read in local.reads : merge(read, {
+        Sid       = "AnalystsRead${name}"
         Effect    = "Allow"
         Principal = { AWS = "arn:${local.partition}:iam::${local.account_ids["analytics"]}:root" }
-        Action    = local.glue_reads
-        Resource  = local.readable
         Condition = { ArnEquals = { "aws:PrincipalArn" = [local.analyst_role] } }
-      },
+      })
     ]
   })
 
@@ -168,7 +171,7 @@ resource "aws_iam_role_policy" "analyst" {
 
   policy = jsonencode({
     Version = "2012-10-17"
-    Statement = [
+    Statement = concat([for name, read in local.reads : merge(read, { Sid = "Read${name}", Effect = "Allow" })], [
       {
         Sid      = "Ask"
         Effect   = "Allow"
@@ -180,12 +183,6 @@ resource "aws_iam_role_policy" "analyst" {
         Effect   = "Allow"
         Action   = "athena:GetDataCatalog"
         Resource = aws_athena_data_catalog.lake.arn
-      },
-      {
-        Sid      = "ReadCatalog"
-        Effect   = "Allow"
-        Action   = local.glue_reads
-        Resource = local.readable
       },
       {
         Sid      = "ReadLake"
@@ -224,7 +221,7 @@ resource "aws_iam_role_policy" "analyst" {
         Action   = ["kms:Decrypt", "kms:GenerateDataKey"]
         Resource = module.answers_key.arn
       },
-    ]
+    ])
   })
 
   provider = aws.analytics

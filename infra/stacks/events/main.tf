@@ -1,5 +1,5 @@
-# Team B: the processor, between team A's ingest queue and the streams' buses in shared services. Runs in
-# the management account and reaches team-b.
+# Team B: the processor, between team A's ingest queue and the streams' buses in shared services, as a function or
+# as a service. Runs in the management account and reaches team-b.
 
 data "aws_partition" "current" {}
 
@@ -22,9 +22,12 @@ locals {
     architecture = local.manifest.architecture
   })
 
-  function_name = "${local.name}-processor"
-  log_groups    = ["/aws/lambda/${local.function_name}"]
-  lake_bucket   = "${local.name}-lake-${local.account_ids["shared-services"]}"
+  processor   = "${local.name}-processor"
+  description = "The processor: enriches events and routes them to the buses of their streams."
+  as_function = var.runs_on == "lambda" ? 1 : 0
+  as_service  = var.runs_on == "ecs" ? 1 : 0
+  log_groups  = ["/aws/lambda/${local.processor}", "/minilab/${local.processor}"]
+  lake_bucket = "${local.name}-lake-${local.account_ids["shared-services"]}"
 
   # The same file that the code reads.
   streams      = yamldecode(file("${path.module}/../../../contracts/streams.yaml")).streams
@@ -175,7 +178,8 @@ resource "aws_security_group" "kafka" {
   provider = aws.team_b
 }
 
-# A port for each broker, and the one to begin with.
+# Where MSK listens for other VPCs, a port for each broker: Amazon MSK Developer Guide, "Multi-VPC private
+# connectivity", step 3 (mvpc-cross-account-user-action). Within their own VPC it is 9098.
 resource "aws_vpc_security_group_ingress_rule" "kafka" {
   count = var.kafka ? 1 : 0
 
@@ -220,7 +224,7 @@ module "data_key" {
   source = "../../modules/kms-key"
 
   name        = "${local.name}-events"
-  description = "The processor's environment."
+  description = "The processor's environment and image."
 
   providers = { aws = aws.team_b }
 }
@@ -246,32 +250,63 @@ module "log_key" {
   providers = { aws = aws.team_b }
 }
 
+# Kept while the form changes: other accounts' policies name this role.
+resource "aws_iam_role" "processor" {
+  name        = local.processor
+  description = local.description
+
+  assume_role_policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [
+      {
+        Sid       = "OwnProcessor"
+        Effect    = "Allow"
+        Principal = { Service = var.runs_on == "lambda" ? "lambda.amazonaws.com" : "ecs-tasks.amazonaws.com" }
+        Action    = "sts:AssumeRole"
+        Condition = { StringEquals = { "aws:SourceAccount" = local.account_ids["team-b"] } }
+      }
+    ]
+  })
+
+  provider = aws.team_b
+}
+
+locals {
+  role = { name = aws_iam_role.processor.name, arn = aws_iam_role.processor.arn }
+
+  network = {
+    subnet_ids         = data.aws_subnets.private.ids
+    security_group_ids = [data.aws_security_group.workload.id]
+  }
+}
+
+# --- as a function -------------------------------------------------------------------------------
+
 module "function" {
   source = "../../modules/function"
+  count  = local.as_function
 
-  name                    = local.function_name
-  description             = "The processor: enriches events and routes them to the buses of their streams."
+  name                    = local.processor
+  description             = local.description
   package                 = local.package
   memory_mb               = var.memory_mb
   timeout_seconds         = 100 # less than the queue's visibility timeout, 120
   environment             = local.environment_variables
   environment_kms_key_arn = module.data_key.arn
   log_kms_key_arn         = module.log_key.arn
-
-  network = {
-    subnet_ids         = data.aws_subnets.private.ids
-    security_group_ids = [data.aws_security_group.workload.id]
-  }
-
-  statements = jsonencode(concat(local.statements, local.kafka_statements, local.key_statements, [local.own_key_statement]))
+  role                    = local.role
+  network                 = local.network
+  statements              = jsonencode(concat(local.statements, local.kafka_statements, local.key_statements, [local.own_key_statement]))
 
   providers = { aws = aws.team_b }
 }
 
 # One tenant's events stay in their order: a message that failed holds back those of its group only.
 resource "aws_lambda_event_source_mapping" "ingest_queue" {
+  count = local.as_function
+
   event_source_arn        = local.ingest_queue
-  function_name           = module.function.arn
+  function_name           = module.function[0].arn
   batch_size              = 10
   function_response_types = ["ReportBatchItemFailures"]
 
@@ -280,4 +315,68 @@ resource "aws_lambda_event_source_mapping" "ingest_queue" {
   }
 
   provider = aws.team_b
+}
+
+# --- as a service --------------------------------------------------------------------------------
+
+# There whatever the form: an image is in it before the service can be.
+module "repository" {
+  source = "../../modules/image-repository"
+
+  name        = local.processor
+  kms_key_arn = module.data_key.arn
+
+  providers = { aws = aws.team_b }
+}
+
+resource "aws_ecs_cluster" "this" {
+  count = local.as_service
+
+  name = local.name
+
+  setting {
+    name  = "containerInsights"
+    value = "enabled"
+  }
+
+  provider = aws.team_b
+}
+
+# infra/images/processor/Dockerfile.
+module "task" {
+  source = "../../modules/container-task"
+  count  = local.as_service
+
+  name            = local.processor
+  description     = local.description
+  container       = "processor"
+  image           = "${module.repository.url}@${var.service.image_digest}"
+  repository_arn  = module.repository.arn
+  command         = ["minilab", "process", "--metrics"]
+  user            = "10001:10001"
+  cpu             = var.service.cpu
+  memory_mb       = var.service.memory_mb
+  architecture    = var.service.architecture
+  stop_seconds    = 90 # told to stop, it is done within a minute (docs/processing.md)
+  environment     = merge(local.environment_variables, { AWS_REGION = var.region })
+  log_kms_key_arn = module.log_key.arn
+  role            = local.role
+  statements      = jsonencode(concat(local.statements, local.kafka_statements, local.key_statements))
+
+  providers = { aws = aws.team_b }
+}
+
+# The queue is team A's, whose metrics are not here: the processor tells how much waits (minilab.processing.metrics).
+module "workers" {
+  source = "../../modules/queue-workers"
+  count  = local.as_service
+
+  name                = local.processor
+  cluster             = { name = aws_ecs_cluster.this[0].name, arn = aws_ecs_cluster.this[0].arn }
+  task_definition_arn = module.task[0].arn
+  network             = local.network
+  tasks               = { least = 1, most = var.service.most_tasks }
+  backlog             = { namespace = "Minilab", name = "Backlog", dimensions = { environment = var.environment, service = "processing" }, per_task = var.service.backlog_per_task }
+
+  providers = { aws = aws.team_b }
 }

@@ -24,6 +24,40 @@ variable "role_name" {
   default     = "OrganizationAccountAccessRole"
 }
 
+variable "runs_on" {
+  description = "What the processor is: a function that the queue feeds (lambda), or a service that takes from it (ecs)."
+  type        = string
+  default     = "lambda"
+
+  validation {
+    condition     = contains(["lambda", "ecs"], var.runs_on)
+    error_message = "The processor runs on lambda or on ecs."
+  }
+
+  validation {
+    condition     = var.runs_on != "ecs" || var.service.image_digest != null
+    error_message = "A service needs an image: push one to repository_url, and give its digest in service.image_digest."
+  }
+}
+
+variable "service" {
+  description = "The service: digest of the image in the repository that this stack makes, what it is built for, size of a task, how many tasks at most, and how many messages may wait for each."
+  type = object({
+    image_digest     = optional(string)
+    architecture     = optional(string, "ARM64")
+    cpu              = optional(number, 1024)
+    memory_mb        = optional(number, 2048)
+    most_tasks       = optional(number, 10)
+    backlog_per_task = optional(number, 1000)
+  })
+  default = {}
+
+  validation {
+    condition     = var.service.image_digest == null || can(regex("^sha256:[0-9a-f]{64}$", var.service.image_digest))
+    error_message = "A digest is sha256: and 64 hexadecimal digits, as docker push prints it."
+  }
+}
+
 variable "package_manifest" {
   description = "What `make packages` wrote: the manifest of the functions' zips, relative to this folder."
   type        = string

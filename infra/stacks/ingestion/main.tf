@@ -25,6 +25,9 @@ locals {
     architecture = local.manifest.architecture
   })
 
+  sqs_streams = [for name, stream in yamldecode(file("${path.module}/../../../contracts/streams.yaml")).streams : name if stream.bus == "sqs"]
+
+  in_shared     = "${var.region}:${local.account_ids["shared-services"]}"
   function_name = "${local.name}-ingest"
   log_groups    = ["/aws/lambda/${local.function_name}", "/minilab/${local.name}-api/access"]
   lake_bucket   = "${local.name}-lake-${local.account_ids["shared-services"]}"
@@ -239,6 +242,104 @@ module "api" {
   log_kms_key_arn = module.log_key.arn
 
   providers = { aws = aws.team_a }
+}
+
+# --- who looks after it --------------------------------------------------------------------------
+
+# `minilab tenants` and `minilab failed`. What failed lies in the lake, and some of it goes round by the streams'
+# buses: their owners' policies say the same.
+resource "aws_iam_role" "operator" {
+  name        = "${local.name}-operator"
+  description = "Looks after tenants and failed events."
+
+  assume_role_policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [
+      {
+        Sid       = "Operators"
+        Effect    = "Allow"
+        Principal = { AWS = length(var.operators) > 0 ? var.operators : ["arn:${local.partition}:iam::${local.account_ids["team-a"]}:root"] }
+        Action    = "sts:AssumeRole"
+        Condition = { StringEquals = { "aws:PrincipalOrgID" = module.accounts.organization_id } }
+      },
+    ]
+  })
+
+  provider = aws.team_a
+}
+
+resource "aws_iam_role_policy" "operator" {
+  name = "operate"
+  role = aws_iam_role.operator.id
+
+  # As the code was seen to use them (tests/support/aws_calls).
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = concat(
+      [
+        {
+          Sid      = "Tenants"
+          Effect   = "Allow"
+          Action   = ["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Scan", "dynamodb:UpdateItem"]
+          Resource = module.table["tenants"].arn
+        },
+        {
+          Sid      = "WhatTheySent"
+          Effect   = "Allow"
+          Action   = "dynamodb:Query"
+          Resource = module.table["stream-counters"].arn
+        },
+        {
+          Sid       = "FindFailedEvents"
+          Effect    = "Allow"
+          Action    = "s3:ListBucket"
+          Resource  = "arn:${local.partition}:s3:::${local.lake_bucket}"
+          Condition = { StringLike = { "s3:prefix" = "failed/*" } }
+        },
+        {
+          Sid      = "ReadFailedEvents"
+          Effect   = "Allow"
+          Action   = "s3:GetObject"
+          Resource = "arn:${local.partition}:s3:::${local.lake_bucket}/failed/*"
+        },
+        {
+          Sid      = "ClaimPayloads"
+          Effect   = "Allow"
+          Action   = "s3:PutObject"
+          Resource = "arn:${local.partition}:s3:::${local.lake_bucket}/claims/*"
+        },
+        # Of the ledger only what was replayed; where landing stands is not theirs.
+        {
+          Sid       = "RememberReplays"
+          Effect    = "Allow"
+          Action    = ["dynamodb:DeleteItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]
+          Resource  = "arn:${local.partition}:dynamodb:${local.in_shared}:table/${local.name}-landing-ledger"
+          Condition = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = "replay:*" } }
+        },
+        {
+          Sid      = "SendAgain"
+          Effect   = "Allow"
+          Action   = local.send
+          Resource = concat([module.ingest_queue.arn], [for stream in local.sqs_streams : "arn:${local.partition}:sqs:${local.in_shared}:${local.name}-${stream}"])
+        },
+        {
+          Sid      = "OwnData"
+          Effect   = "Allow"
+          Action   = ["kms:Decrypt", "kms:GenerateDataKey"]
+          Resource = module.data_key.arn
+        },
+      ],
+      [for name, alias in { LakeKey = "lake", BusKey = "buses" } : {
+        Sid                         = name
+        Effect                      = "Allow"
+        Action                      = ["kms:Decrypt", "kms:GenerateDataKey"]
+        Resource                    = "arn:${local.partition}:kms:${local.in_shared}:key/*"
+        Condition                   = { "ForAnyValue:StringEquals" = { "kms:ResourceAliases" = "alias/${local.name}-${alias}" } }
+      }],
+    )
+  })
+
+  provider = aws.team_a
 }
 
 # --- within the service network ------------------------------------------------------------------

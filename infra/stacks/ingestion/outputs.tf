@@ -12,6 +12,11 @@ output "api_url" {
   value       = module.api.url
 }
 
+output "operator_role_arn" {
+  description = "Role to take for `minilab tenants` and `minilab failed`."
+  value       = aws_iam_role.operator.arn
+}
+
 output "watched" {
   description = "What alarms watch: the API's id, the function, the queues, and the log groups."
   value = {

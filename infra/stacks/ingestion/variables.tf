@@ -57,6 +57,17 @@ variable "throttling" {
   default = { rate = 1000, burst = 2000 }
 }
 
+variable "operators" {
+  description = "ARNs of the roles that may take the operator's, such as that of the people on call. None: whom team A's own policies let."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for arn in var.operators : can(regex("^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+$", arn))])
+    error_message = "Give ARNs of IAM roles, without wildcards."
+  }
+}
+
 variable "lattice_target_group_arn" {
   description = "Target group of the service `ingest`, as the network stack outputs it, to answer within the service network too; null for not."
   type        = string

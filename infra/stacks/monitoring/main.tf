@@ -139,11 +139,27 @@ locals {
     waiting     = { namespace = "Minilab", name = "MessagesWaiting", dimensions = { environment = var.environment, service = "processing" }, statistic = "Sum", account_id = local.team_b }
 
     ingest_age    = { namespace = "AWS/SQS", name = "ApproximateAgeOfOldestMessage", dimensions = { QueueName = local.ingest_fifo }, statistic = "Maximum", account_id = local.team_a }
+    ingest_depth  = { namespace = "AWS/SQS", name = "ApproximateNumberOfMessagesVisible", dimensions = { QueueName = local.ingest_fifo }, statistic = "Maximum", account_id = local.team_a }
     ingest_dead   = { namespace = "AWS/SQS", name = "ApproximateNumberOfMessagesVisible", dimensions = { QueueName = local.ingest_dlq }, statistic = "Maximum", account_id = local.team_a }
     failed_age    = { namespace = "AWS/SQS", name = "ApproximateAgeOfOldestMessage", dimensions = { QueueName = local.failed_queue }, statistic = "Maximum", account_id = local.team_a }
-    failed_runs   = { namespace = "AWS/SNS", name = "NumberOfMessagesPublished", dimensions = { TopicName = "${local.name}-alerts-runs" }, statistic = "Sum", account_id = local.shared }
     database_cpu  = { namespace = "AWS/RDS", name = "CPUUtilization", dimensions = { DBInstanceIdentifier = "${local.name}-dagster" }, statistic = "Average", account_id = local.shared }
     database_free = { namespace = "AWS/RDS", name = "FreeStorageSpace", dimensions = { DBInstanceIdentifier = "${local.name}-dagster" }, statistic = "Minimum", account_id = local.shared }
+  }
+
+  # Told by Dagster's sensor `metrics`, and by landing.
+  of_dagster = {
+    marts_age     = { namespace = "Minilab", name = "MartsAge", dimensions = { environment = var.environment, service = "dagster" }, statistic = "Maximum", account_id = local.shared }
+    marts_behind  = { namespace = "Minilab", name = "MartsBehind", dimensions = { environment = var.environment, service = "dagster" }, statistic = "Maximum", account_id = local.shared }
+    runs_canceled = { namespace = "Minilab", name = "Runs", dimensions = { environment = var.environment, service = "dagster", status = "canceled" }, statistic = "Sum", account_id = local.shared }
+    runs_failed   = { namespace = "Minilab", name = "Runs", dimensions = { environment = var.environment, service = "dagster", status = "failure" }, statistic = "Sum", account_id = local.shared }
+    runs_well     = { namespace = "Minilab", name = "Runs", dimensions = { environment = var.environment, service = "dagster", status = "success" }, statistic = "Sum", account_id = local.shared }
+  }
+
+  of_landing = {
+    for stream in sort(keys(local.streams)) : stream => {
+      landed = { namespace = "Minilab", name = "Events", dimensions = { environment = var.environment, service = "landing", stream = stream }, statistic = "Sum", account_id = local.shared }
+      failed = { namespace = "Minilab", name = "FailedEvents", dimensions = { environment = var.environment, service = "landing", stream = stream }, statistic = "Sum", account_id = local.shared }
+    }
   }
 
   of_stream = {
@@ -165,6 +181,8 @@ locals {
     for part, service in local.services : part => { namespace = "ECS/ContainerInsights", name = "RunningTaskCount", dimensions = { ClusterName = local.name, ServiceName = service }, statistic = "Minimum", account_id = local.shared }
   }
 
+  processor_tasks = { namespace = "ECS/ContainerInsights", name = "RunningTaskCount", dimensions = { ClusterName = local.name, ServiceName = "${local.name}-processor" }, statistic = "Minimum", account_id = local.team_b }
+
   # The landers' group follows what they landed (minilab.landing).
   of_topic = {
     for stream in local.of_bus.kafka : stream => { namespace = "AWS/Kafka", name = "SumOffsetLag", dimensions = { "Cluster Name" = var.kafka_cluster_name, "Consumer Group" = "${local.name}-landing", Topic = "${local.name}-${stream}" }, statistic = "Maximum", account_id = local.shared } if var.kafka_cluster_name != null
@@ -175,6 +193,39 @@ locals {
 
 locals {
   late_minutes = ceil(var.late_after_seconds / 60)
+
+  # What can be wrong with the processor in the form in which it runs.
+  of_form = {
+    lambda = {
+      function-errors = {
+        description = "The processor's function fails."
+        advice      = "Its log says why."
+        metrics     = { errors = local.metrics.processor_errors }
+        threshold   = 0
+        periods     = 3
+        datapoints  = 2
+      }
+      function-throttled = {
+        description = "The processor's function is held back by its concurrency."
+        advice      = "Raise the account's limit; maximum_concurrency is what the queue asks for at once."
+        metrics     = { throttles = local.metrics.processor_throttles }
+        threshold   = 0
+        periods     = 3
+        datapoints  = 2
+      }
+    }
+    ecs = {
+      processor-down = {
+        description = "The processor does not run."
+        advice      = "The service's events say why: its image, or its role."
+        metrics     = { tasks = local.processor_tasks }
+        comparison  = "LessThanThreshold"
+        threshold   = 1
+        periods     = 3
+        missing     = "breaching"
+      }
+    }
+  }
 
   alarms = {
     team-a = merge(
@@ -225,7 +276,7 @@ locals {
       },
     )
 
-    team-b = {
+    team-b = merge({
       ingest-old = {
         description = "Accepted events have waited for more than ${local.late_minutes} minutes to be processed."
         advice      = "The processor is down, or a bus is away: its log says which. It goes on by itself."
@@ -254,23 +305,7 @@ locals {
         periods     = 3
         datapoints  = 2
       }
-      function-errors = {
-        description = "The processor's function fails."
-        advice      = "Its log says why."
-        metrics     = { errors = local.metrics.processor_errors }
-        threshold   = 0
-        periods     = 3
-        datapoints  = 2
-      }
-      function-throttled = {
-        description = "The processor's function is held back by its concurrency."
-        advice      = "Raise the account's limit; maximum_concurrency is what the queue asks for at once."
-        metrics     = { throttles = local.metrics.processor_throttles }
-        threshold   = 0
-        periods     = 3
-        datapoints  = 2
-      }
-    }
+    }, local.of_form[var.processor_runs_on])
 
     platform = merge(
       {
@@ -284,7 +319,7 @@ locals {
         runs-failed = {
           description = "Runs of Dagster failed."
           advice      = "The message of each says which, and why."
-          metrics     = { runs = local.metrics.failed_runs }
+          metrics     = { runs = local.of_dagster.runs_failed }
           threshold   = 0
         }
         database-busy = {
@@ -300,6 +335,36 @@ locals {
           metrics     = { free = local.metrics.database_free }
           comparison  = "LessThanThreshold"
           threshold   = 2 * 1024 * 1024 * 1024
+        }
+      },
+      {
+        for key, alarm in {
+          marts-behind = {
+            description = "Landed events have waited for more than ${local.late_minutes} minutes to be in the marts."
+            advice      = "Look at the automation, and at the runs and checks that it waits for; the sensor metrics names the mart."
+            metrics     = { seconds = local.of_dagster.marts_behind }
+            threshold   = var.late_after_seconds
+            periods     = 2
+            missing     = "breaching"
+          }
+          marts-stale = {
+            description = "A mart was not built for more than 26 hours."
+            advice      = "The schedule daily_upkeep_schedule builds all of them each day: look at its runs."
+            metrics     = { seconds = local.of_dagster.marts_age }
+            threshold   = 26 * 3600
+            missing     = "notBreaching"
+          }
+        } : key => alarm if var.dagster_runs
+      },
+      {
+        for stream, events in local.of_landing : "failed-events-${stream}" => {
+          description = "More than 1 % of the events of ${stream} fail at landing."
+          advice      = "`minilab failed list --stage landing` says why."
+          metrics     = events
+          expression  = "IF(failed + landed > 0, 100 * failed / (failed + landed), 0)"
+          threshold   = 1
+          periods     = 3
+          datapoints  = 2
         }
       },
       {
@@ -344,8 +409,8 @@ locals {
 
   # Of all that is wrong: what keeps events from where they are asked for.
   late = concat(
-    [for key in ["ingest-old"] : module.alarms["team-b"].names[key]],
-    [for key, name in module.alarms["platform"].names : name if can(regex("^(failed-old|landing-.*|dagster-(daemon|code)-down)$", key))],
+    [for key, name in module.alarms["team-b"].names : name if contains(["ingest-old", "processor-down"], key)],
+    [for key, name in module.alarms["platform"].names : name if can(regex("^(failed-old|landing-.*|marts-.*|dagster-(daemon|code)-down)$", key))],
   )
 }
 
@@ -385,10 +450,14 @@ locals {
     }
     team-b = {
       "Events processed" = [local.metrics.processed, local.metrics.unprocessed]
+      "Messages queued"  = [local.metrics.ingest_depth]
       "Messages waiting" = [local.metrics.waiting]
     }
     platform = {
-      "Runs that failed" = [local.metrics.failed_runs]
+      "Events landed"           = [for stream in local.of_landing : stream.landed]
+      "Events that failed"      = [for stream in local.of_landing : stream.failed]
+      "Runs that ended"         = [local.of_dagster.runs_well, local.of_dagster.runs_failed, local.of_dagster.runs_canceled]
+      "Seconds of age of marts" = [local.of_dagster.marts_age]
     }
   }
 

@@ -40,6 +40,17 @@ variable "kafka_cluster_name" {
   default     = null
 }
 
+variable "processor_runs_on" {
+  description = "What the processor runs on, as the events stack is told: lambda or ecs."
+  type        = string
+  default     = "lambda"
+
+  validation {
+    condition     = contains(["lambda", "ecs"], var.processor_runs_on)
+    error_message = "The processor runs on lambda or on ecs."
+  }
+}
+
 variable "dagster_runs" {
   description = "Whether the orchestration stack has an image to run: without one its services rightly have no tasks."
   type        = bool

@@ -64,10 +64,10 @@ locals {
       MINILAB_LAKE_BUCKET         = local.lake_bucket
       MINILAB_RESULTS_BUCKET      = local.results
     },
-    var.kafka == null ? {} : {
-      MINILAB_KAFKA_BOOTSTRAP_SERVERS = var.kafka.bootstrap_servers
+    var.kafka ? {
+      MINILAB_KAFKA_BOOTSTRAP_SERVERS = data.aws_msk_cluster.this[0].bootstrap_brokers_sasl_iam
       MINILAB_KAFKA_SECURITY          = "MSK_IAM"
-    },
+    } : {},
   )
 
   secrets = {
@@ -99,6 +99,24 @@ data "aws_subnets" "private" {
 
 data "aws_security_group" "workload" {
   name   = "${local.name}-shared-services-workload"
+  vpc_id = data.aws_vpc.this.id
+
+  provider = aws.shared_services
+}
+
+data "aws_msk_cluster" "this" {
+  count = var.kafka ? 1 : 0
+
+  cluster_name = local.name
+
+  provider = aws.shared_services
+}
+
+# Whoever carries it reaches the brokers (modules/kafka).
+data "aws_security_group" "kafka_client" {
+  count = var.kafka ? 1 : 0
+
+  name   = "${local.name}-kafka-client"
   vpc_id = data.aws_vpc.this.id
 
   provider = aws.shared_services
@@ -261,8 +279,13 @@ locals {
   network = {
     vpc_id             = data.aws_vpc.this.id
     subnet_ids         = data.aws_subnets.private.ids
-    security_group_ids = concat([data.aws_security_group.workload.id, module.database.client_security_group_id], var.kafka == null ? [] : [var.kafka.client_security_group_id])
+    security_group_ids = [data.aws_security_group.workload.id, module.database.client_security_group_id]
   }
+
+  # Of those who land from Kafka, and look at how far that is behind.
+  network_with_kafka = merge(local.network, {
+    security_group_ids = concat(local.network.security_group_ids, data.aws_security_group.kafka_client[*].id)
+  })
 }
 
 module "webserver" {
@@ -289,7 +312,7 @@ module "daemon" {
   container           = { name = "daemon" }
   desired_count       = local.running
   never_twice         = true
-  network             = local.network
+  network             = local.network_with_kafka
 
   providers = { aws = aws.shared_services }
 }
@@ -304,7 +327,7 @@ module "code" {
   desired_count       = local.running
   discovery           = { name = "code-server", namespace_id = aws_service_discovery_private_dns_namespace.this.id }
   callers             = { webserver = module.webserver.security_group_id, daemon = module.daemon.security_group_id }
-  network             = local.network
+  network             = local.network_with_kafka
 
   providers = { aws = aws.shared_services }
 }
@@ -320,8 +343,18 @@ locals {
   s3               = "arn:${local.partition}:s3:::"
   glue             = "arn:${local.partition}:glue:${local.here}"
 
-  receive = ["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:GetQueueUrl", "sqs:ReceiveMessage"]
+  receive = ["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:GetQueueUrl", "sqs:ReceiveMessage"]
   look    = ["sqs:GetQueueAttributes", "sqs:GetQueueUrl"]
+
+  tell_metrics = [
+    {
+      Sid       = "TellMetrics"
+      Effect    = "Allow"
+      Action    = ["cloudwatch:PutMetricData"]
+      Resource  = "*"
+      Condition = { StringEquals = { "cloudwatch:namespace" = "Minilab" } }
+    },
+  ]
 
   # Streams and their dead letters here; what failed at ingestion there.
   queues = concat(
@@ -330,20 +363,21 @@ locals {
   )
 
   # <name>/<id> of the cluster; topics and groups have it in their ARNs as well.
-  msk        = try(split(":cluster/", var.kafka.cluster_arn)[1], "none")
+  msk_arn    = one(data.aws_msk_cluster.this[*].arn)
+  msk        = try(split(":cluster/", local.msk_arn)[1], "none")
   msk_topics = [for stream in local.of_bus.kafka : "arn:${local.partition}:kafka:${local.here}:topic/${local.msk}/${local.name}-${stream}"]
 
   kafka_statements = {
     read = [
       for statement in [
-        { Sid = "Kafka", Effect = "Allow", Action = ["kafka-cluster:Connect"], Resource = [try(var.kafka.cluster_arn, "")] },
+        { Sid = "Kafka", Effect = "Allow", Action = ["kafka-cluster:Connect"], Resource = [local.msk_arn] },
         { Sid = "KafkaTopics", Effect = "Allow", Action = ["kafka-cluster:DescribeTopic", "kafka-cluster:ReadData"], Resource = local.msk_topics },
-      ] : statement if var.kafka != null
+      ] : statement if var.kafka
     ]
     commit = [
       for statement in [
         { Sid = "KafkaGroup", Effect = "Allow", Action = ["kafka-cluster:AlterGroup", "kafka-cluster:DescribeGroup"], Resource = ["arn:${local.partition}:kafka:${local.here}:group/${local.msk}/${local.name}-landing"] },
-      ] : statement if var.kafka != null
+      ] : statement if var.kafka
     ]
   }
 
@@ -355,10 +389,21 @@ locals {
     }
   }
 
+  # A long log is put in parts, which S3 reads again to join them.
   write_compute_logs = [
     { Sid = "ComputeLogs", Effect = "Allow", Action = ["s3:PutObject"], Resource = ["${module.compute_logs.arn}/compute-logs/*"] },
-    { Sid = "ComputeLogsKey", Effect = "Allow", Action = ["kms:GenerateDataKey"], Resource = [module.data_key.arn] },
+    { Sid = "ComputeLogsKey", Effect = "Allow", Action = ["kms:Decrypt", "kms:GenerateDataKey"], Resource = [module.data_key.arn] },
   ]
+
+  # Of dbt (dbt_athena/profiles.yml), and of all others (minilab.settings).
+  answers = [for prefix in ["dbt", "query"] : "${local.s3}${local.results}/${prefix}/*"]
+
+  # Glue asks for a permission on a table on its database and the catalog as well.
+  catalog  = ["${local.glue}:catalog"]
+  database = { for schema in ["raw", "staging", "marts"] : schema => "${local.glue}:database/${var.database_prefix}_${schema}" }
+  tables   = { for schema in ["raw", "staging", "marts"] : schema => "${local.glue}:table/${var.database_prefix}_${schema}" }
+  of_raw   = concat(local.catalog, [local.database.raw], [for table in ["events", "failed_events"] : "${local.tables.raw}/${table}"])
+  of_dbt   = concat(local.catalog, flatten([for schema in ["staging", "marts"] : [local.database[schema], "${local.tables[schema]}/*"]]))
 
   tasks_of_cluster = "arn:${local.partition}:ecs:${local.here}:task/${local.name}/*"
 
@@ -367,7 +412,6 @@ locals {
       { Sid = "KnowTheRunTask", Effect = "Allow", Action = ["ecs:DescribeTaskDefinition"], Resource = "*" },
       { Sid = "StopRuns", Effect = "Allow", Action = ["ecs:DescribeTasks", "ecs:StopTask"], Resource = [local.tasks_of_cluster] },
       { Sid = "ReadComputeLogs", Effect = "Allow", Action = ["s3:GetObject"], Resource = ["${module.compute_logs.arn}/compute-logs/*"] },
-      { Sid = "FindComputeLogs", Effect = "Allow", Action = ["s3:ListBucket"], Resource = [module.compute_logs.arn] },
       { Sid = "ComputeLogsKey", Effect = "Allow", Action = ["kms:Decrypt"], Resource = [module.data_key.arn] },
     ]
 
@@ -409,6 +453,7 @@ locals {
         merge({ Sid = "AlertsKey", Effect = "Allow", Action = ["kms:Decrypt", "kms:GenerateDataKey"] }, local.use_key.alerts),
       ],
       local.kafka_statements.read,
+      local.tell_metrics,
       local.write_compute_logs,
     )
 
@@ -417,34 +462,22 @@ locals {
         # landing
         { Sid = "Receive", Effect = "Allow", Action = local.receive, Resource = local.queues },
         { Sid = "Ledger", Effect = "Allow", Action = ["dynamodb:GetItem", "dynamodb:UpdateItem"], Resource = [local.ledger] },
-        merge({ Sid = "BusKey", Effect = "Allow", Action = ["kms:Decrypt", "kms:GenerateDataKey"] }, local.use_key.buses),
+        merge({ Sid = "BusKey", Effect = "Allow", Action = ["kms:Decrypt"] }, local.use_key.buses),
         merge({ Sid = "IngestionKey", Effect = "Allow", Action = ["kms:Decrypt"] }, local.use_key.ingestion),
         # the lake, read and written by Athena with this role too
         { Sid = "FindInLake", Effect = "Allow", Action = ["s3:GetBucketLocation", "s3:ListBucket"], Resource = ["${local.s3}${local.lake_bucket}", "${local.s3}${local.results}"] },
-        { Sid = "ReadLake", Effect = "Allow", Action = ["s3:GetObject"], Resource = concat([for prefix in ["claims", "failed", "landing", "raw", "warehouse"] : "${local.s3}${local.lake_bucket}/${prefix}/*"], ["${local.s3}${local.results}/*"]) },
-        { Sid = "WriteLake", Effect = "Allow", Action = ["s3:PutObject"], Resource = concat([for prefix in ["failed", "landing", "raw", "reports", "warehouse"] : "${local.s3}${local.lake_bucket}/${prefix}/*"], ["${local.s3}${local.results}/*"]) },
-        { Sid = "CleanLake", Effect = "Allow", Action = ["s3:DeleteObject"], Resource = [for prefix in ["landing", "warehouse"] : "${local.s3}${local.lake_bucket}/${prefix}/*"] },
-        { Sid = "LargeFiles", Effect = "Allow", Action = ["s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"], Resource = ["${local.s3}${local.lake_bucket}/warehouse/*", "${local.s3}${local.results}/*"] },
+        { Sid = "ReadLake", Effect = "Allow", Action = ["s3:GetObject"], Resource = concat([for prefix in ["claims", "failed", "landing", "raw", "warehouse"] : "${local.s3}${local.lake_bucket}/${prefix}/*"], local.answers) },
+        { Sid = "WriteLake", Effect = "Allow", Action = ["s3:PutObject"], Resource = concat([for prefix in ["failed", "landing", "raw", "reports", "warehouse"] : "${local.s3}${local.lake_bucket}/${prefix}/*"], local.answers) },
+        { Sid = "CleanLake", Effect = "Allow", Action = ["s3:DeleteObject"], Resource = [for prefix in ["landing", "raw", "warehouse"] : "${local.s3}${local.lake_bucket}/${prefix}/*"] },
+        { Sid = "LargeFiles", Effect = "Allow", Action = ["s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"], Resource = concat(["${local.s3}${local.lake_bucket}/warehouse/*"], local.answers) },
         merge({ Sid = "LakeKey", Effect = "Allow", Action = ["kms:Decrypt", "kms:GenerateDataKey"] }, local.use_key.lake),
         # the catalog
-        {
-          Sid      = "KnowTables"
-          Effect   = "Allow"
-          Action   = ["glue:BatchGetPartition", "glue:GetDatabase", "glue:GetDatabases", "glue:GetPartition", "glue:GetPartitions", "glue:GetTable", "glue:GetTableVersions", "glue:GetTables"]
-          Resource = concat(["${local.glue}:catalog"], flatten([for schema in ["raw", "staging", "marts"] : ["${local.glue}:database/${var.database_prefix}_${schema}", "${local.glue}:table/${var.database_prefix}_${schema}/*"]]))
-        },
-        {
-          Sid      = "RegisterLanded"
-          Effect   = "Allow"
-          Action   = ["glue:BatchCreatePartition", "glue:UpdatePartition"]
-          Resource = concat(["${local.glue}:catalog", "${local.glue}:database/${var.database_prefix}_raw"], [for table in ["events", "failed_events"] : "${local.glue}:table/${var.database_prefix}_raw/${table}"])
-        },
-        {
-          Sid      = "BuildModels"
-          Effect   = "Allow"
-          Action   = ["glue:CreateTable", "glue:DeleteTable", "glue:UpdateTable"]
-          Resource = concat(["${local.glue}:catalog"], flatten([for schema in ["staging", "marts"] : ["${local.glue}:database/${var.database_prefix}_${schema}", "${local.glue}:table/${var.database_prefix}_${schema}/*"]]))
-        },
+        { Sid = "KnowDatabases", Effect = "Allow", Action = ["glue:GetDatabase", "glue:GetDatabases"], Resource = concat(local.catalog, values(local.database)) },
+        { Sid = "KnowTables", Effect = "Allow", Action = ["glue:GetTable"], Resource = distinct(concat(local.of_raw, local.of_dbt)) },
+        { Sid = "KnowPartitions", Effect = "Allow", Action = ["glue:BatchGetPartition", "glue:GetPartition", "glue:GetPartitions"], Resource = local.of_raw },
+        { Sid = "RegisterLanded", Effect = "Allow", Action = ["glue:BatchCreatePartition"], Resource = local.of_raw },
+        { Sid = "PointAtCompacted", Effect = "Allow", Action = ["glue:UpdatePartition"], Resource = concat(local.catalog, [local.database.raw, "${local.tables.raw}/events"]) },
+        { Sid = "BuildModels", Effect = "Allow", Action = ["glue:CreateTable", "glue:DeleteTable", "glue:GetTables", "glue:GetTableVersions", "glue:UpdateTable"], Resource = local.of_dbt },
         {
           Sid      = "Query"
           Effect   = "Allow"
@@ -454,7 +487,10 @@ locals {
       ],
       local.kafka_statements.read,
       local.kafka_statements.commit,
+      local.tell_metrics,
       local.write_compute_logs,
+      # While it runs, it looks whether its log is whole already.
+      [{ Sid = "OwnComputeLogs", Effect = "Allow", Action = ["s3:GetObject"], Resource = ["${module.compute_logs.arn}/compute-logs/*"] }],
     )
   }
 }

@@ -53,18 +53,9 @@ variable "database_prefix" {
 }
 
 variable "kafka" {
-  description = "The brokers of the streams on Kafka, their cluster's ARN, and the security group that reaches them; null where there is none yet."
-  type = object({
-    bootstrap_servers        = string
-    cluster_arn              = string
-    client_security_group_id = string
-  })
-  default = null
-
-  validation {
-    condition     = var.kafka == null || can(regex("^arn:aws[a-z-]*:kafka:[a-z0-9-]+:[0-9]{12}:cluster/[^/]+/[^/]+$", var.kafka.cluster_arn))
-    error_message = "Give the ARN of an MSK cluster."
-  }
+  description = "Whether shared services has a Kafka cluster, from which runs then land."
+  type        = bool
+  default     = false
 }
 
 variable "lattice_target_group_arn" {

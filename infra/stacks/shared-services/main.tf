@@ -25,12 +25,16 @@ locals {
   # Who else works here, by its role's name.
   ingest    = { account_id = local.account_ids["team-a"], roles = ["${local.name}-ingest"] }
   processor = { account_id = local.account_ids["team-b"], roles = ["${local.name}-processor"] }
+  operator  = { account_id = local.account_ids["team-a"], roles = ["${local.name}-operator"] }
   analyst   = { account_id = local.account_ids["analytics"], roles = ["${local.name}-analyst"] }
 
   # What each may do with the lake's bucket, and where.
   lake_grants = {
     IngestClaims    = merge(local.ingest, { actions = ["s3:PutObject"], resources = ["/claims/*"] })
     ProcessorClaims = merge(local.processor, { actions = ["s3:PutObject"], resources = ["/claims/*"] })
+    OperatorReads   = merge(local.operator, { actions = ["s3:GetObject"], resources = ["/failed/*"] })
+    OperatorFinds   = merge(local.operator, { actions = ["s3:ListBucket"], resources = [""] })
+    OperatorClaims  = merge(local.operator, { actions = ["s3:PutObject"], resources = ["/claims/*"] })
     AnalystReads    = merge(local.analyst, { actions = ["s3:GetObject"], resources = ["/warehouse/*"] })
     AnalystFinds    = merge(local.analyst, { actions = ["s3:GetBucketLocation", "s3:ListBucket"], resources = [""] })
   }
@@ -48,6 +52,7 @@ module "lake_key" {
   grants = {
     Analyst   = merge(local.analyst, { actions = ["kms:Decrypt"] })
     Ingest    = merge(local.ingest, { actions = ["kms:GenerateDataKey"] })
+    Operator  = merge(local.operator, { actions = ["kms:Decrypt", "kms:GenerateDataKey"] })
     Processor = merge(local.processor, { actions = ["kms:GenerateDataKey"] })
   }
 
@@ -97,7 +102,7 @@ module "bus_key" {
 
   name        = "${local.name}-buses"
   description = "The streams' queues and the ledger."
-  grants      = { Processor = merge(local.processor, { actions = ["kms:Decrypt", "kms:GenerateDataKey"] }) }
+  grants      = { for name, who in { Operator = local.operator, Processor = local.processor } : name => merge(who, { actions = ["kms:Decrypt", "kms:GenerateDataKey"] }) }
 
   providers = { aws = aws.shared_services }
 }
@@ -109,7 +114,7 @@ module "stream_queue" {
   name             = "${local.name}-${each.key}"
   dead_letter_name = "${local.name}-${each.key}-dlq"
   kms_key_arn      = module.bus_key.arn
-  grants           = { Processor = merge(local.processor, { actions = ["sqs:GetQueueUrl", "sqs:SendMessage"] }) }
+  grants           = { for name, who in { Operator = local.operator, Processor = local.processor } : name => merge(who, { actions = ["sqs:GetQueueUrl", "sqs:SendMessage"] }) }
 
   providers = { aws = aws.shared_services }
 }
@@ -124,6 +129,8 @@ module "table" {
   time_to_live        = lookup(each.value, "time_to_live", null)
   kms_key_arn         = module.bus_key.arn
   deletion_protection = var.deletion_protection
+  # What was replayed is remembered there.
+  grants = { Operator = merge(local.operator, { actions = ["dynamodb:DeleteItem", "dynamodb:PutItem", "dynamodb:UpdateItem"] }) }
 
   providers = { aws = aws.shared_services }
 }
@@ -147,15 +154,6 @@ data "aws_subnets" "private" {
   }
 
   tags = { Name = "${local.name}-shared-services-private-*" }
-
-  provider = aws.shared_services
-}
-
-data "aws_security_group" "workload" {
-  count = var.kafka == null ? 0 : 1
-
-  name   = "${local.name}-shared-services-workload"
-  vpc_id = data.aws_vpc.this[0].id
 
   provider = aws.shared_services
 }
@@ -190,9 +188,8 @@ module "kafka" {
   writers         = { Processor = merge(local.processor, { topics = [for name, stream in local.streams : "${local.name}-${name}" if stream.bus == "kafka"] }) }
 
   network = {
-    vpc_id                   = data.aws_vpc.this[0].id
-    subnet_ids               = data.aws_subnets.private[0].ids
-    client_security_group_id = data.aws_security_group.workload[0].id
+    vpc_id     = data.aws_vpc.this[0].id
+    subnet_ids = data.aws_subnets.private[0].ids
   }
 
   providers = { aws = aws.shared_services }

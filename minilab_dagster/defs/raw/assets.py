@@ -42,7 +42,7 @@ def _raw_asset(stream: Stream) -> dg.AssetsDefinition:
     )
     def raw_stream(context: dg.AssetExecutionContext, platform: Platform) -> None:
         if (now := current_key()) in context.partition_keys:
-            landed = platform.land(stream.name, context.log.info)
+            landed = platform.land(stream.name, context.log)
             numbers = {
                 "events": landed.events,
                 "events_per_second": _per_second(landed.events, landed),
@@ -136,7 +136,7 @@ def failed_events(context: dg.AssetExecutionContext, platform: Platform) -> None
     what is there. `minilab failed list|show|replay` works with it.
     """
     if (now := current_key()) in context.partition_keys:
-        landed = platform.land(FAILURES, context.log.info)
+        landed = platform.land(FAILURES, context.log)
         numbers = {
             "failed_events_per_second": _per_second(landed.failed_events, landed),
             **_numbers(landed, platform),

@@ -105,13 +105,13 @@ class Conflict(Exception):
     """Somebody else committed first; the statement has to look at the table again."""
 
 
-_locks: defaultdict[tuple[Realm, TableName], threading.RLock] = defaultdict(threading.RLock)
+_locks: defaultdict[tuple[str, str, TableName], threading.RLock] = defaultdict(threading.RLock)
 _locks_guard = threading.Lock()
 
 
 def lock_of(realm: Realm, name: TableName) -> threading.RLock:
     with _locks_guard:
-        return _locks[realm, name]
+        return _locks[realm.account, realm.region, name]  # whoever asks
 
 
 @lru_cache(maxsize=512)

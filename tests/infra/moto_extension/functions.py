@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from moto.awslambda.models import EventSourceMapping, LambdaBackend
@@ -10,6 +9,7 @@ from moto.awslambda.responses import LambdaResponse
 from moto.sqs.models import Queue, sqs_backends
 
 from .registry import mended
+from .resource_policy import lets
 
 mended(
     LambdaResponse,
@@ -30,7 +30,7 @@ def _create_across_accounts(self: LambdaBackend, spec: dict[str, Any]) -> EventS
         return _create(self, spec)
     queue = sqs_backends[account][self.region_name].queues.get(name)
     function = self._lambdas.get_function_by_name_or_arn_with_qualifier(spec["FunctionName"])
-    if queue is None or not _allowed(queue, function.role) >= _NEEDED:
+    if queue is None or not _allowed(queue, function.role):
         return _create(self, spec)  # as if it were not there
     mapping = EventSourceMapping(
         {
@@ -44,18 +44,10 @@ def _create_across_accounts(self: LambdaBackend, spec: dict[str, Any]) -> EventS
     return mapping
 
 
-def _allowed(queue: Queue, role: str) -> set[str]:
-    """The actions that a queue's policy allows a role of another account, as ``infra/`` writes it:
-    to the account, on the condition that the caller has that role."""
-    account = role.split(":")[4]
-    return {
-        action
-        for statement in json.loads(queue.policy or '{"Statement": []}')["Statement"]
-        if statement["Effect"] == "Allow"
-        and statement["Principal"] == {"AWS": f"arn:aws:iam::{account}:root"}
-        and role in statement["Condition"]["ArnEquals"]["aws:PrincipalArn"]
-        for action in statement["Action"]
-    }
+def _allowed(queue: Queue, role: str) -> bool:
+    """Whether a queue's policy lets a role of another account do all that is needed."""
+    account, context = role.split(":")[4], {"aws:PrincipalArn": [role]}
+    return all(lets(queue.policy, account, action, queue.queue_arn, context) for action in _NEEDED)
 
 
 _get_configuration = EventSourceMapping.get_configuration

@@ -1,4 +1,4 @@
-"""VPC Lattice: removing things, reading two of them, and service networks of other accounts."""
+"""VPC Lattice: removing things, reading two of them, targets, and networks of other accounts."""
 
 from __future__ import annotations
 
@@ -141,3 +141,46 @@ def get_rule(self: VPCLatticeResponse) -> ActionResult:
 def delete_rule(self: VPCLatticeResponse) -> ActionResult:
     _take(self.backend.rules, self._get_param("ruleIdentifier"))
     return ActionResult({})
+
+
+# --- targets -------------------------------------------------------------------------------------
+
+
+def _targets(self: VPCLatticeResponse) -> list[dict[str, Any]]:
+    """What a target group forwards to, kept with moto's own state."""
+    group = _last(self.uri_match["targetGroupIdentifier"])
+    if group not in self.backend.target_groups:
+        raise ResourceNotFoundException(f"{group} not found")
+    kept: list[dict[str, Any]] = self.backend.target_groups[group].__dict__.setdefault(
+        "registered_targets", []
+    )
+    return kept
+
+
+@stub(VPCLatticeResponse, "RegisterTargets", "missing in moto")
+def register_targets(self: VPCLatticeResponse) -> ActionResult:
+    given = self._get_param("targets")
+    _targets(self).extend(given)
+    return ActionResult({"successful": given, "unsuccessful": []})
+
+
+@stub(VPCLatticeResponse, "ListTargets", "missing in moto")
+def list_targets(self: VPCLatticeResponse) -> ActionResult:
+    wanted = [each["id"] for each in self._get_param("targets") or []]
+    return ActionResult(
+        {
+            "items": [
+                {**target, "status": "UNAVAILABLE"}
+                for target in _targets(self)
+                if target["id"] in wanted or not wanted
+            ]
+        }
+    )
+
+
+@stub(VPCLatticeResponse, "DeregisterTargets", "missing in moto")
+def deregister_targets(self: VPCLatticeResponse) -> ActionResult:
+    given, targets = self._get_param("targets"), _targets(self)
+    for target in given:
+        targets.remove(target)
+    return ActionResult({"successful": given, "unsuccessful": []})

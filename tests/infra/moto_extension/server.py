@@ -2,8 +2,9 @@
 
 It prints one line of JSON (its port, and the list of stubs) and runs until its standard input ends.
 
-An action that nobody answers is told as 501. moto's own answer is 500, which the Terraform
-provider takes for a passing trouble and retries for minutes.
+An action that nobody answers, or at which moto fails, is told as 501. moto's own answer is 500,
+which the Terraform provider takes for a passing trouble and retries: for minutes, or until what was
+missing has come by another way, and nobody learns of it.
 """
 
 from __future__ import annotations
@@ -16,8 +17,25 @@ from typing import Any
 
 from moto.core.responses import BaseResponse
 from moto.server import ThreadedMotoServer
+from werkzeug.exceptions import HTTPException
 
-from . import athena, cloudtrail, ec2, functions, lattice, ram, s3, sqs  # noqa: F401 - they join moto
+from . import (  # noqa: F401 - they join moto
+    athena,
+    budgets,
+    cloudtrail,
+    cloudwatch,
+    ec2,
+    ecs,
+    functions,
+    kafka,
+    lattice,
+    oam,
+    organization,
+    ram,
+    rds,
+    s3,
+    sqs,
+)
 from .registry import STUBS
 
 _call_action = BaseResponse.call_action
@@ -26,10 +44,13 @@ _call_action = BaseResponse.call_action
 def _call_action_or_501(self: BaseResponse) -> Any:
     try:
         return _call_action(self)
-    except NotImplementedError as error:
-        print(f"not implemented: {self.boto3_service_name} {error}", file=sys.stderr, flush=True)
-        body = f'{{"__type": "NotImplemented", "message": "{error}"}}'
-        return 501, {"x-amzn-errortype": "NotImplemented"}, body
+    except HTTPException:
+        raise  # an answer
+    except Exception as error:
+        kind = "NotImplemented" if isinstance(error, NotImplementedError) else "MotoFails"
+        message = f"{self.boto3_service_name}: {error!r}"
+        body = json.dumps({"__type": kind, "message": message})
+        return 501, {"x-amzn-errortype": kind}, body
 
 
 def main() -> None:

@@ -12,6 +12,7 @@ import click
 
 from tests.support.aws_calls import launch
 from tests.support.aws_calls.recording import permissions, read
+from tests.support.aws_calls.scenario import record_platform
 
 
 @click.group()
@@ -32,6 +33,16 @@ def run(folder: Path, arguments: tuple[str, ...]) -> None:
         sys.executable,
         [sys.executable, launch.__file__, str(folder.resolve()), sys.executable, "", *arguments],
     )
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+def platform(folder: Path) -> None:
+    """Record what all parts of the platform do; FOLDER/calls is for `show`. Takes some minutes.
+
+    Example: python -m tests.support.aws_calls platform build/platform
+    """
+    record_platform(folder.resolve())
 
 
 @main.command()

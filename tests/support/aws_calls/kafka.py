@@ -13,15 +13,18 @@ from typing import Any
 Add = Callable[[str, Sequence[tuple[str, str]]], None]
 
 SERVICE = "kafka-cluster"
-_CLUSTER = "arn:aws:kafka:*:*:cluster/*"
+# Topics and groups are their cluster's, whose name the brokers' addresses do not tell: it is the
+# deployment's. Its id is left open.
+_NAME = "minilab-${env}/*"
+_CLUSTER = f"arn:aws:kafka:*:*:cluster/{_NAME}"
 
 
 def topic_arn(topic: str) -> str:
-    return f"arn:aws:kafka:*:*:topic/*/{topic}"
+    return f"arn:aws:kafka:*:*:topic/{_NAME}/{topic}"
 
 
 def group_arn(group: str) -> str:
-    return f"arn:aws:kafka:*:*:group/*/{group}"
+    return f"arn:aws:kafka:*:*:group/{_NAME}/{group}"
 
 
 def watch_kafka(module: ModuleType, add: Add) -> None:

@@ -10,6 +10,7 @@ import atexit
 import importlib.util
 import json
 import os
+import re
 import sys
 import threading
 import time
@@ -21,15 +22,31 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from minilab_local.iam import resources
+from tests.support.aws_calls.engine import watch_catalog, watch_executions, watch_store
 from tests.support.aws_calls.kafka import watch_kafka
 from tests.support.aws_calls.parts import part_of_modules
-from tests.support.aws_calls.resources import touched
 from tests.support.aws_calls.threads import follow_threads, project_modules
 
 _FLUSH_SECONDS = 1.0
 
 Key = tuple[str, str, str, str, str, str, str]
 """part, caller, service, operation, resource, deployment, database prefix"""
+
+
+def touched(service: str, operation: str, params: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What a call does, and to what, as finely as permissions are given: an ARN without region and
+    account, and of an object's key its first folder (``raw/*``)."""
+    return list(
+        dict.fromkeys(
+            (done, _S3_FOLDER.sub(r"\1*", _PLACE.sub(r"\1:*:*:", arn)))
+            for done, arn in resources.touched(service, operation, params)
+        )
+    )
+
+
+_PLACE = re.compile(r"^(arn:aws[a-z-]*:[a-z0-9-]+):[a-z0-9-]+:[0-9]+:")
+_S3_FOLDER = re.compile(r"^(arn:aws:s3:::[^/]+/[^/]*/).*", re.DOTALL)
 
 
 class Recorder:
@@ -55,8 +72,10 @@ class Recorder:
 
     def on_call(self, params: Mapping[str, Any], model: Any, **_: Any) -> None:
         """For botocore's event ``before-parameter-build``, which comes once per API call."""
-        service = model.service_model.service_name
-        self.add(service, touched(service, model.name, params))
+        self.add_call(model.service_model.service_name, model.name, params)
+
+    def add_call(self, service: str, operation: str, params: Mapping[str, Any]) -> None:
+        self.add(service, touched(service, operation, params))
 
     def add(self, service: str, touches: Sequence[tuple[str, str]]) -> None:
         """Count one call: the operations that it stands for, each with what it is done to."""
@@ -137,4 +156,8 @@ def start_recording(folder: Path, part: str | None) -> Recorder:
         follow_threads()
     when_imported("botocore.handlers", watch_botocore)
     when_imported("confluent_kafka", lambda module: watch_kafka(module, recorder.add))
+    engine = "minilab_local.athena"
+    when_imported(f"{engine}.catalog", lambda module: watch_catalog(module, recorder.add_call))
+    when_imported(f"{engine}.store", lambda module: watch_store(module, recorder.add_call))
+    when_imported(f"{engine}.executions", watch_executions)
     return recorder

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.support.aws_calls.iam import actions
+from minilab_local.iam.actions import actions
 
 
 @dataclass(frozen=True, order=True)
@@ -38,9 +38,19 @@ def read(folder: Path) -> Counter[Call]:
     return calls
 
 
+# Deployments of tests. A process that serves several, such as the laptop's AWS, is none of them.
+_TESTS = "t[0-9a-f]{8,10}x?"
+
+
 def without_deployment(arn: str, env: str, prefix: str) -> str:
-    arn = re.sub(rf"\bminilab-{re.escape(env)}-", "minilab-${env}-", arn)
-    return re.sub(rf"/{re.escape(prefix)}_(?=raw|staging|marts)", "/${database}_", arn)
+    """An ARN with ``${env}`` and ``${database}`` in the place of a deployment's names.
+
+    The laptop's workgroup has Athena's own name, ``primary``; on AWS it is the deployment's.
+    """
+    arn = re.sub(r":workgroup/primary$", ":workgroup/minilab-${env}", arn)
+    arn = re.sub(rf"\bminilab-({re.escape(env)}|{_TESTS})(?=[-/:.]|$)", "minilab-${env}", arn)
+    databases = rf"/({re.escape(prefix)}|(minilab_)?{_TESTS})_(?=(raw|staging|marts)\b)"
+    return re.sub(databases, "/${database}_", arn)
 
 
 def permissions(calls: Iterable[Call]) -> Permissions:

@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
@@ -25,6 +26,17 @@ def project_modules(frame: FrameType | None) -> Iterator[str]:
             yield name
         frame = frame.f_back
     yield from getattr(_given_by, "modules", ())
+
+
+@contextmanager
+def as_if_given_by(module: str) -> Iterator[None]:
+    """In this thread, and in those that it starts: as if a module had given it the work."""
+    before = getattr(_given_by, "modules", ())
+    _given_by.modules = (*before, module)
+    try:
+        yield
+    finally:
+        _given_by.modules = before
 
 
 def follow_threads() -> None:

@@ -58,8 +58,21 @@ run "the_code_and_what_starts_it_have_roles_of_their_own" {
   }
 
   assert {
-    condition     = jsondecode(aws_iam_role.task.assume_role_policy).Statement[0].Condition.StringEquals["aws:SourceAccount"] == "111111111111"
+    condition     = jsondecode(aws_iam_role.task[0].assume_role_policy).Statement[0].Condition.StringEquals["aws:SourceAccount"] == "111111111111"
     error_message = "Tasks of other accounts take the role."
+  }
+}
+
+run "with_a_role_made_elsewhere_the_code_has_no_other" {
+  command = apply
+
+  variables {
+    role = { name = "minilab-dev-shared", arn = "arn:aws:iam::111111111111:role/minilab-dev-shared" }
+  }
+
+  assert {
+    condition     = length(aws_iam_role.task) == 0 && aws_iam_role_policy.task.role == "minilab-dev-shared" && aws_ecs_task_definition.this.task_role_arn == "arn:aws:iam::111111111111:role/minilab-dev-shared"
+    error_message = "The code runs with another role, or that one may not do what is declared."
   }
 }
 

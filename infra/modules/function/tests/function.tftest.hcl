@@ -44,6 +44,19 @@ run "a_role_of_its_own_with_what_is_declared" {
   }
 }
 
+run "with_a_role_made_elsewhere_it_has_no_other" {
+  command = apply
+
+  variables {
+    role = { name = "minilab-dev-shared", arn = "arn:aws:iam::111111111111:role/minilab-dev-shared" }
+  }
+
+  assert {
+    condition     = length(aws_iam_role.this) == 0 && aws_iam_role_policy.this.role == "minilab-dev-shared" && aws_lambda_function.this.role == "arn:aws:iam::111111111111:role/minilab-dev-shared"
+    error_message = "It runs with another role, or that one may not do what is declared."
+  }
+}
+
 run "a_whole_service_is_refused" {
   command = plan
 

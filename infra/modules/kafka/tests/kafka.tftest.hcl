@@ -6,7 +6,7 @@ variables {
   name            = "minilab-dev"
   instance_type   = "kafka.m7g.large"
   storage_gb      = 100
-  network         = { vpc_id = "vpc-1", subnet_ids = ["subnet-1", "subnet-2", "subnet-3"], client_security_group_id = "sg-1" }
+  network         = { vpc_id = "vpc-1", subnet_ids = ["subnet-1", "subnet-2", "subnet-3"] }
   writers         = { Processor = { account_id = "222222222222", roles = ["minilab-dev-processor"], topics = ["minilab-dev-product"] } }
   kms_key_arn     = "arn:aws:kms:eu-central-1:111111111111:key/00000000-0000-0000-0000-000000000000"
   log_kms_key_arn = "arn:aws:kms:eu-central-1:111111111111:key/00000000-0000-0000-0000-000000000000"
@@ -60,7 +60,7 @@ run "two_zones_are_refused" {
   command = plan
 
   variables {
-    network = { vpc_id = "vpc-1", subnet_ids = ["subnet-1", "subnet-2"], client_security_group_id = "sg-1" }
+    network = { vpc_id = "vpc-1", subnet_ids = ["subnet-1", "subnet-2"] }
   }
 
   expect_failures = [var.network]

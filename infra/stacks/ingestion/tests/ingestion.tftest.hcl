@@ -56,6 +56,48 @@ run "what_the_tables_say_and_who_is_told_what" {
   }
 }
 
+run "operators_are_of_this_account_unless_others_are_named" {
+  command = apply
+
+  assert {
+    condition     = jsondecode(aws_iam_role.operator.assume_role_policy).Statement[0].Principal.AWS == ["arn:aws:iam::555555555555:root"]
+    error_message = "Others than team A's own take the operator's role."
+  }
+
+  assert {
+    condition     = alltrue([for statement in jsondecode(aws_iam_role.operator.assume_role_policy).Statement : statement.Condition == { StringEquals = { "aws:PrincipalOrgID" = "o-a1b2c3d4e5" } }])
+    error_message = "Somebody of another organization takes the operator's role."
+  }
+
+  assert {
+    condition     = !can(regex("ReceiveMessage|raw/|idempotency", aws_iam_role_policy.operator.policy)) && can(regex("replay:[*]", aws_iam_role_policy.operator.policy))
+    error_message = "Operators do more than look after tenants and failed events."
+  }
+}
+
+run "operators_that_are_named" {
+  command = apply
+
+  variables {
+    operators = ["arn:aws:iam::555555555555:role/aws-reserved/sso.amazonaws.com/eu-central-1/AWSReservedSSO_OnCall_0123456789abcdef"]
+  }
+
+  assert {
+    condition     = tolist(jsondecode(aws_iam_role.operator.assume_role_policy).Statement[0].Principal.AWS) == var.operators
+    error_message = "Not those who are named take the operator's role."
+  }
+}
+
+run "operators_that_are_anybody_are_refused" {
+  command = plan
+
+  variables {
+    operators = ["arn:aws:iam::555555555555:role/*"]
+  }
+
+  expect_failures = [var.operators]
+}
+
 run "in_the_service_network_where_it_is_told_to" {
   command = plan
 

@@ -78,6 +78,16 @@ run "a_budget_of_nothing_is_refused" {
   expect_failures = [var.monthly_budget_usd]
 }
 
+run "a_processor_that_runs_elsewhere_is_refused" {
+  command = plan
+
+  variables {
+    processor_runs_on = "fargate"
+  }
+
+  expect_failures = [var.processor_runs_on]
+}
+
 run "each_team_is_told_of_its_own" {
   command = apply
 
@@ -92,8 +102,13 @@ run "each_team_is_told_of_its_own" {
   }
 
   assert {
-    condition     = aws_cloudwatch_composite_alarm.late.alarm_rule == "ALARM(\"minilab-dev-platform-dagster-code-down\") OR ALARM(\"minilab-dev-platform-dagster-daemon-down\") OR ALARM(\"minilab-dev-platform-failed-old\") OR ALARM(\"minilab-dev-platform-landing-old-billing\") OR ALARM(\"minilab-dev-platform-landing-old-webhooks\") OR ALARM(\"minilab-dev-team-b-ingest-old\")"
+    condition     = aws_cloudwatch_composite_alarm.late.alarm_rule == "ALARM(\"minilab-dev-platform-dagster-code-down\") OR ALARM(\"minilab-dev-platform-dagster-daemon-down\") OR ALARM(\"minilab-dev-platform-failed-old\") OR ALARM(\"minilab-dev-platform-landing-old-billing\") OR ALARM(\"minilab-dev-platform-landing-old-webhooks\") OR ALARM(\"minilab-dev-platform-marts-behind\") OR ALARM(\"minilab-dev-platform-marts-stale\") OR ALARM(\"minilab-dev-team-b-ingest-old\")"
     error_message = "Data is late for other reasons."
+  }
+
+  assert {
+    condition     = length([for name in output.alarm_names["platform"] : name if startswith(name, "minilab-dev-platform-failed-events-")]) == length(local.streams)
+    error_message = "Nobody is told that a stream's events fail at landing."
   }
 
   assert {
@@ -126,7 +141,31 @@ run "with_kafka_and_without_dagster" {
   }
 
   assert {
-    condition     = !can(regex("dagster-.*-down", jsonencode(output.alarm_names)))
-    error_message = "Somebody is told that services are down which are not there."
+    condition     = !can(regex("dagster-.*-down|marts-", jsonencode(output.alarm_names)))
+    error_message = "Somebody is told that services are down, or marts late, which are not there."
+  }
+}
+
+run "with_the_processor_as_a_service" {
+  command = apply
+
+  variables {
+    processor_runs_on = "ecs"
+  }
+
+  assert {
+    condition     = output.alarm_names["team-b"] == tolist(["minilab-dev-team-b-dead-letters", "minilab-dev-team-b-failed-events", "minilab-dev-team-b-given-up", "minilab-dev-team-b-ingest-old", "minilab-dev-team-b-processor-down"])
+    error_message = "Team B is told of a function that is not there, or not of the service."
+  }
+
+  assert {
+    condition     = strcontains(aws_cloudwatch_composite_alarm.late.alarm_rule, "ALARM(\"minilab-dev-team-b-processor-down\")")
+    error_message = "Data is on time though nothing processes it."
+  }
+
+  # The names that the events stack gives.
+  assert {
+    condition     = local.processor_tasks.dimensions == { ClusterName = "minilab-dev", ServiceName = "minilab-dev-processor" } && local.processor_tasks.account_id == "666666666666"
+    error_message = "Another service is watched."
   }
 }

@@ -52,16 +52,6 @@ run "a_target_group_that_is_none_is_refused" {
   expect_failures = [var.lattice_target_group_arn]
 }
 
-run "a_cluster_that_is_none_is_refused" {
-  command = plan
-
-  variables {
-    kafka = { bootstrap_servers = "b-1:9098", cluster_arn = "minilab", client_security_group_id = "sg-kafka" }
-  }
-
-  expect_failures = [var.kafka]
-}
-
 run "without_an_image_nothing_is_started" {
   command = apply
 
@@ -106,6 +96,11 @@ run "webserver_and_daemon_touch_no_data" {
   }
 
   assert {
+    condition     = [for statement in concat(local.statements.code, local.statements.run) : statement.Condition.StringEquals["cloudwatch:namespace"] if statement.Sid == "TellMetrics"] == ["Minilab", "Minilab"]
+    error_message = "Sensors or runs tell no metrics, or others than the platform's."
+  }
+
+  assert {
     condition     = length([for statement in concat(local.statements.webserver, local.statements.code, local.statements.run) : statement if contains(flatten([statement.Action]), "iam:PassRole") || contains(flatten([statement.Action]), "ecs:RunTask")]) == 0
     error_message = "Others than the daemon start runs."
   }
@@ -117,11 +112,7 @@ run "with_an_image_kafka_and_a_place_in_the_service_network" {
   variables {
     image_digest             = "sha256:1111111111111111111111111111111111111111111111111111111111111111"
     lattice_target_group_arn = "arn:aws:vpc-lattice:eu-central-1:333333333333:targetgroup/tg-00000000000000000"
-    kafka = {
-      bootstrap_servers        = "b-1:9098"
-      cluster_arn              = "arn:aws:kafka:eu-central-1:333333333333:cluster/minilab-dev/00000000-0000-0000-0000-000000000000-1"
-      client_security_group_id = "sg-kafka"
-    }
+    kafka                    = true
   }
 
   assert {
@@ -130,13 +121,13 @@ run "with_an_image_kafka_and_a_place_in_the_service_network" {
   }
 
   assert {
-    condition     = local.msk_topics == ["arn:aws:kafka:eu-central-1:333333333333:topic/minilab-dev/00000000-0000-0000-0000-000000000000-1/minilab-dev-product"]
+    condition     = local.msk_topics == ["arn:aws:kafka:eu-central-1:333333333333:topic/mocked/00000000-0000-0000-0000-000000000000-1/minilab-dev-product"]
     error_message = "Other topics are read than those of contracts/streams.yaml."
   }
 
   assert {
-    condition     = local.environment_variables.MINILAB_KAFKA_SECURITY == "MSK_IAM" && contains(local.network.security_group_ids, "sg-kafka")
-    error_message = "The brokers are not reached."
+    condition     = local.environment_variables.MINILAB_KAFKA_SECURITY == "MSK_IAM" && contains(keys(local.environment_variables), "MINILAB_KAFKA_BOOTSTRAP_SERVERS")
+    error_message = "Programs are not told of the brokers."
   }
 
   assert {

@@ -1,7 +1,6 @@
 """What a call does, and to what: as far as its parameters say it, in the form of ARNs.
 
-Region and account are ``*``, since parameters do not have them. Keys of objects are cut to their
-first folder (``raw/*``): that is how finely permissions are given.
+Region and account are ``*``, since parameters do not have them.
 
 A call may stand for several operations: CopyObject reads one object and writes another, and
 TransactWriteItems is whatever items it has. Source: Service Authorization Reference.
@@ -30,13 +29,24 @@ def touched(service: str, operation: str, params: Params) -> list[Touch]:
     return list(dict.fromkeys(describe(operation, params))) or [(operation, ANY)]
 
 
-def _arn(service: str, name: str) -> str:
-    return name if name.startswith("arn:") else f"arn:aws:{service}:*:*:{name}"
+def implied(action: str, arn: str) -> Iterator[Touch]:
+    """The permission itself, and for a Glue table those on its database and its catalog, which it
+    implies (AWS Glue Developer Guide, "Specifying AWS Glue resource ARNs")."""
+    yield action, arn
+    beginning, _, rest = arn.partition(":table/" if ":table/" in arn else ":database/")
+    if action.startswith("glue:") and rest:
+        yield action, f"{beginning}:catalog"
+        if ":table/" in arn:
+            yield action, f"{beginning}:database/{rest.partition('/')[0]}"
+
+
+def _arn(service: str, name: str, kind: str = "") -> str:
+    """A resource by its name, or by its ARN."""
+    return name if name.startswith("arn:") else f"arn:aws:{service}:*:*:{kind}{name}"
 
 
 def s3_object(bucket: str, key: str) -> str:
-    folder, slash, _ = key.partition("/")
-    return f"arn:aws:s3:::{bucket}/{folder}/*" if slash else f"arn:aws:s3:::{bucket}/{key}"
+    return f"arn:aws:s3:::{bucket}/{key}"
 
 
 def _s3(operation: str, params: Params) -> Iterator[Touch]:
@@ -119,10 +129,6 @@ def _table(name: str, index: str = "") -> str:
 
 
 def _glue(operation: str, params: Params) -> Iterator[Touch]:
-    """A table's permission is needed on its catalog and its database too; the table implies both.
-
-    Source: AWS Glue Developer Guide, "Specifying AWS Glue resource ARNs".
-    """
     if operation.endswith(("Database", "Databases")):
         database = params.get("Name") or params.get("DatabaseInput", {}).get("Name")
         yield operation, _arn("glue", f"database/{database}" if database else "catalog")
@@ -148,9 +154,28 @@ def _named(
 ) -> Callable[[str, Params], Iterator[Touch]]:
     def describe(operation: str, params: Params) -> Iterator[Touch]:
         if name := params.get(parameter):
-            yield operation, _arn(service, f"{kind}{name}")
+            yield operation, _arn(service, name, kind)
 
     return describe
+
+
+def _ecs(operation: str, params: Params) -> Iterator[Touch]:
+    """Tasks are named by their cluster: permissions are not given by the task."""
+    tasks = f"task/{params.get('cluster', '*').rpartition('/')[2]}/*"
+    if operation == "DescribeTaskDefinition":  # has no resource
+        return
+    if definition := params.get("taskDefinition"):
+        yield operation, _arn("ecs", definition, "task-definition/")
+    elif "task" in params or "tasks" in params:
+        yield operation, _arn("ecs", tasks)
+    if operation == "RunTask" and params.get("tags"):
+        yield "TagResource", _arn("ecs", tasks)
+
+
+def _logs(operation: str, params: Params) -> Iterator[Touch]:
+    if group := params.get("logGroupName"):
+        streams = ":log-stream:*" if "logStreamName" in params else ""
+        yield operation, _arn("logs", f"log-group:{group}{streams}")
 
 
 def _cloudwatch(operation: str, params: Params) -> Iterator[Touch]:
@@ -163,12 +188,12 @@ _DESCRIBE: Mapping[str, Describe] = {
     "athena": _athena,
     "cloudwatch": _cloudwatch,
     "dynamodb": _dynamodb,
-    "ecs": _named("ecs", "taskDefinition", "task-definition/"),
+    "ecs": _ecs,
     "events": _named("events", "EventBusName", "event-bus/"),
     "glue": _glue,
     "kinesis": _named("kinesis", "StreamName", "stream/"),
     "lambda": _named("lambda", "FunctionName", "function:"),
-    "logs": _named("logs", "logGroupName", "log-group:"),
+    "logs": _logs,
     "s3": _s3,
     "secretsmanager": _named("secretsmanager", "SecretId", "secret:"),
     "sns": _named("sns", "TopicArn"),

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 PREFIXES: Mapping[str, str] = {
     name: name
     for name in (
-        *("athena", "cloudwatch", "dynamodb", "ecs", "events", "glue", "kafka-cluster", "kinesis"),
-        *("kms", "lakeformation", "lambda", "logs", "s3", "secretsmanager", "sns", "sqs", "ssm"),
-        *("sts", "xray"),
+        *("athena", "cloudwatch", "dynamodb", "ec2", "ecs", "events", "glue", "iam"),
+        *("kafka-cluster", "kinesis", "kms", "lakeformation", "lambda", "logs", "s3"),
+        *("secretsmanager", "sns", "sqs", "ssm", "sts", "xray"),
     )
 }
 """The prefix of a service's actions, by its name in botocore."""
@@ -112,3 +112,45 @@ def actions(service: str, operation: str) -> tuple[str, ...]:
         return ()
     names = _ACTIONS.get(service, {}).get(operation, (operation,))
     return tuple(f"{prefix}:{name}" for name in names)
+
+
+PASSES_ROLES = frozenset({("ecs", "RunTask")})
+"""Operations that hand roles to what they start (``iam:PassRole``). No parameter says which."""
+
+_DECRYPT, _ENCRYPT, _BOTH = ("Decrypt",), ("GenerateDataKey",), ("Decrypt", "GenerateDataKey")
+
+_KEY_ACTIONS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    "s3": {
+        **dict.fromkeys(("GetObject", "GetObjectVersion", "HeadObject"), _DECRYPT),
+        "PutObject": _ENCRYPT,
+        # The parts are read again when they are put together.
+        **dict.fromkeys(
+            ("CompleteMultipartUpload", "CreateMultipartUpload", "UploadPart", "UploadPartCopy"),
+            _BOTH,
+        ),
+    },
+    "sqs": {
+        **dict.fromkeys(("SendMessage", "SendMessageBatch"), _BOTH),
+        "ReceiveMessage": _DECRYPT,
+    },
+    "sns": dict.fromkeys(("Publish", "PublishBatch"), _BOTH),
+    # Of a table only its own key is encrypted by ours: it is decrypted for whoever comes.
+    "dynamodb": dict.fromkeys(
+        (
+            *("BatchGetItem", "BatchWriteItem", "ConditionCheckItem", "DeleteItem", "GetItem"),
+            *("PutItem", "Query", "Scan", "UpdateItem"),
+        ),
+        _DECRYPT,
+    ),
+}
+
+
+def key_actions(service: str, operation: str) -> tuple[str, ...]:
+    """What ``operation`` needs of the key where that is a customer's own.
+
+    Source: Amazon S3 User Guide, "Using server-side encryption with AWS KMS keys"; Amazon SQS
+    Developer Guide, "Key management"; Amazon SNS Developer Guide, "Managing Amazon SNS encryption
+    keys and costs"; Amazon DynamoDB Developer Guide, "DynamoDB encryption at rest: how it works".
+    """
+    names = _KEY_ACTIONS.get(service, {}).get(operation, ())
+    return tuple(f"kms:{name}" for name in names)
