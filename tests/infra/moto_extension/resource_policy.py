@@ -7,7 +7,6 @@ from collections.abc import Callable
 from fnmatch import fnmatchcase
 from typing import Any
 
-
 PLAIN_HTTP = {"Bool": {"aws:SecureTransport": "false"}}
 """The condition of a Deny that nobody meets here: moto has no TLS."""
 
