@@ -14,6 +14,15 @@ output "environment" {
   )
 }
 
+output "kafka" {
+  description = "Kafka as `kafka` of the stack orchestration wants it; null where there is none."
+  value = var.kafka == null ? null : {
+    bootstrap_servers        = module.kafka[0].bootstrap_brokers
+    cluster_arn              = module.kafka[0].arn
+    client_security_group_id = data.aws_security_group.workload[0].id
+  }
+}
+
 output "queue_names" {
   description = "The streams' queues, by stream: what alarms watch."
   value       = { for stream, queue in module.stream_queue : stream => queue.name }
