@@ -10,8 +10,10 @@
     infra/tf dev organization profiles        sections for ~/.aws/config, one for each account
     infra/tf dev ingestion exports            what programs in that account are told, to be eval'ed
 
-Every other command and argument is Terraform's own. Each environment has a folder of its own within
-``.terraform``, so that one's state is never taken for the other's.
+``exports`` sets AWS_PROFILE to the account's, and keeps the one from before in INFRA_AWS_PROFILE,
+which ``infra/tf`` goes on with. Every other command and argument is Terraform's own. Each
+environment has a folder of its own within ``.terraform``, so that one's state is never taken for
+the other's.
 """
 
 from __future__ import annotations
@@ -99,7 +101,11 @@ class Stack:
         return json.loads(done.stdout)
 
     def _environ(self) -> dict[str, str]:
-        return {**os.environ, "TF_DATA_DIR": f".terraform/{self.environment}"}
+        """Terraform's environment: a folder for this one's state, and who deploys."""
+        environ = {**os.environ, "TF_DATA_DIR": f".terraform/{self.environment}"}
+        if "INFRA_AWS_PROFILE" in environ:
+            environ["AWS_PROFILE"] = environ["INFRA_AWS_PROFILE"]
+        return environ
 
 
 def stack_of(environment: str, name: str, infra: Path = INFRA) -> Stack:
@@ -175,7 +181,7 @@ def profiles(stack: Stack) -> str:
         raise Refused("The organization knows the accounts: infra/tf … organization profiles")
     accounts = stack.output("account_ids")
     assert isinstance(accounts, dict)
-    own = os.environ.get("AWS_PROFILE", "default")
+    own = _own_profile()
     return "\n".join(
         f"[profile minilab-{stack.environment}-{name}]\n"
         f"role_arn = arn:aws:iam::{account}:role/OrganizationAccountAccessRole\n"
@@ -193,8 +199,19 @@ def exports(stack: Stack) -> str:
     told = stack.output("environment")
     assert isinstance(told, Mapping)
     account = f"minilab-{stack.environment}-{ACCOUNT_OF[stack.name]}"
-    values = {"AWS_PROFILE": account, "AWS_REGION": region(stack), **told}
+    values = {
+        "INFRA_AWS_PROFILE": _own_profile(),
+        "AWS_PROFILE": account,
+        "AWS_REGION": region(stack),
+        **told,
+    }
     return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in values.items())
+
+
+def _own_profile() -> str:
+    """The profile of whoever deploys."""
+    environ = os.environ
+    return environ.get("INFRA_AWS_PROFILE") or environ.get("AWS_PROFILE") or "default"
 
 
 def region(stack: Stack) -> str:

@@ -120,12 +120,23 @@ def test_the_profiles_reach_each_account(tree: Tree) -> None:
 def test_the_exports_can_be_evaluated(tree: Tree) -> None:
     told = {"MINILAB_ENV": "dev", "MINILAB_KAFKA_BOOTSTRAP_SERVERS": "a:1,b:2; rm -rf"}
     (tree.outputs / "environment").write_text(json.dumps(told))
-    done = tree.tf("dev", "ingestion", "exports")
+    done = tree.tf("dev", "ingestion", "exports", AWS_PROFILE="boss")
+    assert "export INFRA_AWS_PROFILE=boss\n" in done.stdout
     shell = 'eval "$1"; echo "$AWS_PROFILE $MINILAB_KAFKA_BOOTSTRAP_SERVERS"'
     said = subprocess.run(
         ["bash", "-c", shell, "-", done.stdout], capture_output=True, text=True, check=True
     )
     assert said.stdout == "minilab-dev-team-a a:1,b:2; rm -rf\n"
+
+
+def test_it_goes_on_as_whoever_deploys(tree: Tree) -> None:
+    """After the exports of an account were evaluated, too."""
+    stand_in = Path(tree.environ["PATH"].split(":")[0]) / "terraform"
+    stand_in.write_text('#!/bin/sh\necho "$AWS_PROFILE"\n')
+    done = tree.tf(
+        "dev", "network", "plan", AWS_PROFILE="minilab-dev-team-a", INFRA_AWS_PROFILE="boss"
+    )
+    assert done.stdout == "boss\n"
 
 
 @pytest.mark.parametrize(
