@@ -119,7 +119,10 @@ def draw(estate: dict[str, Any]) -> str:
     grants = [
         way
         for way in ways
-        if way["kind"] in ("policy", "privatelink") and way["from"] in named and way["to"] in named
+        if way["kind"] in ("policy", "privatelink")
+        and way["from"] in named
+        and way["to"] in named
+        and not way["on"].startswith("sink ")
     ]
     for column in columns:
         _fill(column, accounts[column.name], grants)
@@ -166,9 +169,13 @@ def _fill(column: Column, account: dict[str, Any], grants: list[dict[str, Any]])
     acting = {way.get("as", "") for way in grants if way["from"] == column.name}
     for kind in IN_VPC:
         column.inside += _rows(column.name, kind, things.get(kind, []), acting, grants)
+    if any(way["kind"] == "privatelink" and way["from"] == column.name for way in grants):
+        column.inside.append(Row("connection to Kafka", "thing", actor="connection"))
     for kind in OUTSIDE:
         names = things.get(kind, [])
-        column.outside += _rows(column.name, kind, names, acting, grants)
+        column.outside += _rows(column.name, kind, names, set(), grants)
+    if "" in acting:
+        column.outside.append(Row("whoever deploys here", "thing", actor=""))
     people = [role for role, what in account["roles"].items() if what == "people"]
     drawn = {row.actor for row in column.rows}
     for role in sorted({*people, *acting} - drawn):
@@ -218,7 +225,7 @@ def _merged(rows: list[Row]) -> Iterator[Row]:
         assert row.grant is not None
         by_actor.setdefault(row.grant, []).append(row.text)
     for actor, texts in by_actor.items():
-        who = actor[1] or actor[0]
+        who = actor[1] or f"{actor[0]}, deploying"
         yield Row(f"{who}: {', '.join(dict.fromkeys(texts))}", "grant", grant=actor)
 
 
@@ -422,8 +429,9 @@ def _lattice(
     ((owner, network),) = networks
     units = sorted({way["unit"] for way in ways if way["kind"] == "share"})
     shared = f", shared by RAM with {' and '.join(units)}" if units else ""
+    by_name = {column.name: column for column in columns}
     lanes = sorted(owners)
-    height = 30 + 42 * len(lanes)
+    height = 34 + 46 * len(lanes)
     canvas.rect(MARGIN, top, canvas.width - 2 * MARGIN, height, fill="#f5f3ff", stroke=LATTICE)
     canvas.text(
         MARGIN + PAD,
@@ -437,33 +445,50 @@ def _lattice(
             x = column.x + COLUMN / 2
             canvas.line([(x, column.bottom), (x, top)], LATTICE, dash="5 3")
     for index, (account, service) in enumerate(lanes):
-        y = top + 30 + 42 * index
+        y = top + 30 + 46 * index
         at = next(column for column in columns if column.name == account)
         canvas.chip(at.x + 4, y, COLUMN - 8, f"service {service}", LATTICE)
+        called = (account, f"lattice service {service}")
+        callers = [way["from"] for way in ways if (way["to"], way["on"]) == called]
         for way in ways:
-            if way["kind"] == "lattice" and (way["to"], way["on"]) == (
-                account,
-                f"lattice service {service}",
-            ):
-                caller = next(column for column in columns if column.name == way["from"])
+            if (way["to"], way["on"]) == called:
+                caller = by_name[way["from"]]
                 text = f"{way['as']}: {', '.join(way['may'])} {' '.join(way['where'])}"
                 canvas.chip(caller.x + 4, y, COLUMN - 8, text, LATTICE, filled=False)
-                ends = (
-                    [(caller.right - 4, y + 15), (at.x + 4, y + 15)]
-                    if caller.x < at.x
-                    else [(caller.x + 4, y + 15), (at.right - 4, y + 15)]
-                )
-                canvas.line(ends, LATTICE, arrow=True)
+                _call(canvas, caller, at, [by_name[other] for other in callers], y, LATTICE)
     return top + height + 14
+
+
+def _call(
+    canvas: Canvas,
+    source: Column,
+    target: Column,
+    sources: list[Column],
+    y: float,
+    colour: str,
+) -> None:
+    """From one chip of a lane to another; below those that stand between them."""
+    left, right = sorted([source.x, target.x])
+    if any(left < other.x < right for other in sources):
+        ends = [source.x + COLUMN / 2, target.x + COLUMN / 2]
+        points = [(ends[0], y + 30), (ends[0], y + 38), (ends[1], y + 38), (ends[1], y + 31)]
+    elif source.x < target.x:
+        points = [(source.right - 4, y + 15), (target.x + 4, y + 15)]
+    else:
+        points = [(source.x + 4, y + 15), (target.right - 4, y + 15)]
+    canvas.line(points, colour, arrow=True)
 
 
 def _metrics(
     canvas: Canvas, columns: list[Column], ways: list[dict[str, Any]], top: float
 ) -> float:
-    links = [way for way in ways if way["kind"] == "metrics"]
+    """What is shown, and to whom; also where a sink's policy lets someone who shows nothing."""
+    links = [way for way in ways if way["on"].startswith("sink ")]
+    showing = {way["from"] for way in links if way["kind"] == "metrics"}
+    links = [way for way in links if way["kind"] == "metrics" or way["from"] not in showing]
     if not links:
         return top
-    canvas.rect(MARGIN, top, canvas.width - 2 * MARGIN, 66, fill="#f0fdfa", stroke=METRICS)
+    canvas.rect(MARGIN, top, canvas.width - 2 * MARGIN, 76, fill="#f0fdfa", stroke=METRICS)
     canvas.text(
         MARGIN + PAD,
         top + 19,
@@ -475,14 +500,12 @@ def _metrics(
     by_name = {column.name: column for column in columns}
     for way in links:
         source, target = by_name[way["from"]], by_name[way["to"]]
-        shown = ", ".join(kind.rsplit("::", 1)[1].lower() + "s" for kind in way["may"])
-        ends = [(source.right - 4, y + 15), (target.x + 4, y + 15)]
-        if source.x > target.x:
-            ends = [(source.x + 4, y + 15), (target.right - 4, y + 15)]
-        canvas.line(ends, METRICS, arrow=True)
+        shown = ", ".join(f"{kind.rpartition('::')[2].lower()}s" for kind in way["may"])
+        shown = shown if way["kind"] == "metrics" else "may show, and does not"
+        _call(canvas, source, target, [by_name[other["from"]] for other in links], y, METRICS)
         canvas.chip(source.x + 4, y, COLUMN - 8, shown, METRICS, filled=False)
         canvas.chip(target.x + 4, y, COLUMN - 8, way["on"], METRICS)
-    return top + 66 + 14
+    return top + 76 + 14
 
 
 # --- SVG -----------------------------------------------------------------------------------------

@@ -303,6 +303,7 @@ class _Reader:
             yield {
                 "kind": "privatelink",
                 "from": self._account(connection),
+                "as": "connection",
                 "to": self._account(cluster),
                 "on": f"kafka {self._short(cluster.values['cluster_name'])}",
                 "may": [connection.values["authentication"]],

@@ -197,8 +197,11 @@ def test_every_way_of_the_estate_is_in_the_picture() -> None:
     found = json.loads(ESTATE.read_text())
     picture = diagram.PICTURE.read_text()
     for way in found["ways"]:
+        actor = way.get("as") or f"{way['from']}, deploying"
+        if way["from"] == "management" or way["on"].startswith("sink "):
+            actor = way.get("as") or way["on"]
         shown = {
-            "policy": f">{way.get('as')}: " if way["from"] != "management" else way.get("as"),
+            "policy": actor,
             "lattice": f">{way.get('as')}: ",
             "privatelink": "PrivateLink",
             "share": "shared by RAM with",
