@@ -14,13 +14,9 @@ output "environment" {
   )
 }
 
-output "kafka" {
-  description = "Kafka as `kafka` of the stack orchestration wants it; null where there is none."
-  value = var.kafka == null ? null : {
-    bootstrap_servers        = module.kafka[0].bootstrap_brokers
-    cluster_arn              = module.kafka[0].arn
-    client_security_group_id = data.aws_security_group.workload[0].id
-  }
+output "kafka_cluster_arn" {
+  description = "ARN of the Kafka cluster, to make topics with; null where there is none."
+  value       = one(module.kafka[*].arn)
 }
 
 output "queue_names" {
