@@ -461,7 +461,7 @@ def join_kafka(wire: Wire, owner: str, team: str) -> None:
     for describe in (theirs.describe_cluster, theirs.describe_cluster_v2):
         assert refused(describe, **of_cluster) == "NotFoundException"
     theirs.delete_configuration(Arn=configuration)
-    assert refused(theirs.describe_configuration, Arn=configuration) == "NotFoundException"
+    assert refused(theirs.describe_configuration, Arn=configuration) == "BadRequestException"
 
 
 def next_policy(kafka: Any, cluster: str, statement: dict[str, Any]) -> dict[str, str]:
