@@ -21,7 +21,8 @@ TESTS = (
     "tests/landing/test_landing_stack.py",
     *("tests/failed", "tests/tenants", "tests/cli/test_land_and_failed_commands.py"),
     *("tests/dagster/test_sensors.py", "tests/dagster/test_run_failures.py"),
-    *("tests/dagster/test_maintenance.py", "tests/dagster/test_on_ecs.py"),
+    *("tests/dagster/test_maintenance.py", "tests/dagster/test_dagster_metrics.py"),
+    "tests/dagster/test_on_ecs.py",
     "tests/athena/test_analyst.py",
 )
 
