@@ -41,7 +41,7 @@ test-slow: setup ## run the slow tests too
 	@$(BIN)/pytest -n 2 --dist loadgroup -m slow
 
 infra-test: setup .minilab/scanners/.ready ## test infra/: validate, scan, mocked plans, then apply it all to a local cloud
-	@$(BIN)/pytest -m infra tests/infra
+	@$(BIN)/pytest -n 2 --dist loadgroup -m infra tests/infra
 
 .minilab/scanners/.ready: tests/infra/scanners.txt $(VENV)/.ready
 	@$(UV) venv --quiet --clear --python $(BIN)/python $(@D)

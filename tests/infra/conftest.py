@@ -1,7 +1,8 @@
 """Fixtures for ``infra/``: Terraform on a copy of it, and a cloud of the tests' own.
 
-All tests here carry the marker ``infra``, and one worker runs them: Terraform takes 2 GB and both
-cores. What starts Terraform's AWS provider is ``slow`` as well, so that ``make test`` stays quick.
+All tests here carry the marker ``infra``. One worker runs what needs the deployment, which is
+minutes of waiting, and another the rest meanwhile. What starts Terraform's AWS provider is ``slow``
+as well, so that ``make test`` stays quick.
 """
 
 from __future__ import annotations
@@ -12,18 +13,21 @@ from pathlib import Path
 import pytest
 from cloud import Cloud, running_cloud
 from deployment import Deployment, deploy
-from terraform import Terraform, prepare
+from recording import Recording, recording_calls
+from terraform import Terraform, prepare, running_provider
 
 HERE = Path(__file__).parent
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if HERE not in item.path.parents:
             continue
+        used = set(getattr(item, "fixturenames", ()))
         item.add_marker(pytest.mark.infra)
-        item.add_marker(pytest.mark.xdist_group("infra"))
-        if {"terraform", "deployment"} & set(getattr(item, "fixturenames", ())):
+        item.add_marker(pytest.mark.xdist_group("deployment" if "deployment" in used else "infra"))
+        if {"terraform", "deployment"} & used:
             item.add_marker(pytest.mark.slow)
 
 
@@ -35,9 +39,10 @@ def own_copy(tmp_path_factory: pytest.TempPathFactory, name: str) -> Terraform:
 
 
 @pytest.fixture(scope="session")
-def terraform(tmp_path_factory: pytest.TempPathFactory) -> Terraform:
-    """Terraform on a copy of ``infra/`` that no backend was ever configured in."""
-    return own_copy(tmp_path_factory, "terraform")
+def terraform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Terraform]:
+    """Terraform on a copy of ``infra/`` where AWS is mocked and no backend was ever configured."""
+    with running_provider(own_copy(tmp_path_factory, "terraform")) as terraform:
+        yield terraform
 
 
 @pytest.fixture(scope="session")
@@ -48,6 +53,23 @@ def cloud() -> Iterator[Cloud]:
 
 
 @pytest.fixture(scope="session")
-def deployment(tmp_path_factory: pytest.TempPathFactory, cloud: Cloud) -> Deployment:
-    """Every stack of the environment ``dev``, applied in its order; takes minutes."""
-    return deploy(own_copy(tmp_path_factory, "deployment"), cloud)
+def recording(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recording]:
+    """The AWS calls that the code's own tests make, being recorded while others wait."""
+    with recording_calls(tmp_path_factory.mktemp("calls")) as recording:
+        yield recording
+
+
+@pytest.fixture(scope="session")
+def deployment(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, cloud: Cloud
+) -> Deployment:
+    """Every stack of the environment ``dev``, applied in its order; takes minutes.
+
+    So it tells how far it is, past pytest's capture. Whatever of the tests can be under way in
+    those minutes is started first.
+    """
+    terraform = own_copy(tmp_path_factory, "deployment")
+    if any("recording" in getattr(item, "fixturenames", ()) for item in request.session.items):
+        request.getfixturevalue("recording")
+    with request.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
+        return deploy(terraform, cloud)

@@ -1,20 +1,36 @@
-"""All stacks of one environment, applied as infra/README.md tells a person to."""
+"""All stacks of one environment, applied as infra/README.md tells a person to.
+
+Only that stacks which need nothing of each other are applied at the same time: most of it is the
+provider waiting for AWS.
+"""
 
 from __future__ import annotations
 
+import sys
+import time
+from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from typing import Any
+from graphlib import TopologicalSorter
+from typing import Any, TypeVar
 
 from cloud import MANAGEMENT, Cloud
 from terraform import Result, Terraform
 
 ENVIRONMENT = "dev"
-ORDER = (
-    *("organization", "security", "network"),
-    *("shared-services", "ingestion", "events", "analytics"),
-    *("orchestration", "monitoring"),
-)
-"""The stacks after bootstrap, in the order of apply; destroyed in the reverse one."""
+NEEDS: dict[str, tuple[str, ...]] = {
+    "organization": (),
+    "security": ("organization",),
+    "network": ("organization",),
+    "shared-services": ("network",),
+    "ingestion": ("network",),
+    "events": ("shared-services", "ingestion"),
+    "analytics": ("shared-services",),
+    "orchestration": ("shared-services", "ingestion"),
+    "monitoring": ("events", "analytics", "orchestration"),
+}
+"""The stacks after bootstrap, in the order of apply, each with those that make what it looks up."""
+ORDER = tuple(NEEDS)
 
 LATTICE_SERVICES = {"ingestion": "ingest", "orchestration": "dagster"}
 """By stack, the service that it runs in the service network."""
@@ -24,6 +40,9 @@ FROM_THE_SECOND_APPLY = {
     "monitoring": ("-var=dagster_runs=true",),
 }
 """What a person writes into a stack's variables once there is an image; moto starts nothing."""
+
+_AT_ONCE = 4
+"""Terraform takes up to 2 GB for a stack."""
 
 _BUCKET = f"minilab-{ENVIRONMENT}-terraform-{MANAGEMENT}"
 _LOCAL_BACKEND = 'terraform {\n  backend "local" {}\n}\n'
@@ -91,8 +110,49 @@ def deploy(terraform: Terraform, cloud: Cloud) -> Deployment:
     override.unlink()
     deployment.init("bootstrap", "-migrate-state", "-force-copy")
 
-    for stack in ORDER:
+    def apply(stack: str) -> None:
         deployment.init(stack)
         deployment.apply(stack)
-    deployment.settled.update({stack: deployment.plan(stack) for stack in ("bootstrap", *ORDER)})
+
+    for_each_stack("apply", NEEDS, apply)
+    plans = for_each_stack("plan", dict.fromkeys(("bootstrap", *ORDER), ()), deployment.plan)
+    deployment.settled.update(plans)
     return deployment
+
+
+T = TypeVar("T")
+
+
+def for_each_stack(
+    what: str, needs: Mapping[str, Collection[str]], do: Callable[[str], T]
+) -> dict[str, T]:
+    """Do something for every stack once it is done for those that the stack needs.
+
+    Says how long each took, as soon as it is known.
+
+    Raises:
+        AssertionError: the first failure, after whatever runs beside it has ended.
+    """
+
+    def timed(stack: str) -> T:
+        started = time.monotonic()
+        result = do(stack)
+        told = f"▸ {what} {stack}: {time.monotonic() - started:.0f} s"
+        print(told, file=sys.stderr, flush=True)
+        return result
+
+    order = TopologicalSorter(needs)
+    order.prepare()
+    results: dict[str, T] = {}
+    running: dict[Future[T], str] = {}
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        try:
+            while order.is_active():
+                running |= {pool.submit(timed, stack): stack for stack in order.get_ready()}
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    stack = running.pop(future)
+                    results[stack] = future.result()
+                    order.done(stack)
+        finally:
+            pool.shutdown(cancel_futures=True)
+    return results

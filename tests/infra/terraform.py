@@ -1,12 +1,20 @@
-"""Terraform as the tests run it: on a copy of ``infra/``, with no way to a real account."""
+"""Terraform as the tests run it: on a copy of ``infra/``, with no way to a real account.
+
+Where AWS is mocked, all commands share one running provider: its start takes longer than most of
+what they do. That cannot serve where something is applied, since each provider block of a stack is
+a process of its own there, with its own account.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -38,7 +46,6 @@ class Terraform:
     binary: str
     tree: Path
     environ: dict[str, str]
-    initialised: set[str] = field(default_factory=set)
 
     def run(self, folder: str, *arguments: str, ends: tuple[int, ...] = (0,)) -> Result:
         """Run a command in a folder of the copy.
@@ -59,22 +66,32 @@ class Terraform:
         return Result(done.returncode, done.stdout)
 
     def json(self, folder: str, *arguments: str) -> Any:
-        """What a command prints as one JSON document."""
+        """What a command prints as one JSON document, which tells of its errors too.
+
+        Raises:
+            AssertionError: it printed something else; carries that.
+        """
         done = subprocess.run(
             [self.binary, *arguments],
             cwd=self.tree / folder,
             env=self.environ,
             capture_output=True,
             text=True,
-            check=True,
         )
-        return json.loads(done.stdout)
+        try:
+            return json.loads(done.stdout)
+        except json.JSONDecodeError:
+            command = f"terraform {' '.join(arguments)} in {folder}"
+            told = done.stdout + done.stderr
+            raise AssertionError(f"{command} ended with {done.returncode}:\n{told}") from None
 
     def init(self, folder: str) -> None:
-        """Install providers and modules once, leaving the backend alone."""
-        if folder not in self.initialised:
-            self.run(folder, "init", "-backend=false", "-input=false", "-no-color")
-            self.initialised.add(folder)
+        """Install the provider and the modules, leaving the backend alone."""
+        self.run(folder, "init", "-backend=false", "-input=false", "-no-color")
+
+    def with_environ(self, environ: dict[str, str]) -> Terraform:
+        """The same one with further variables."""
+        return replace(self, environ=self.environ | environ)
 
 
 def find_binary() -> str | None:
@@ -98,7 +115,8 @@ def find_mirror() -> Path | None:
 def prepare(folder: Path) -> Terraform | None:
     """Copy ``infra/`` into a folder and configure Terraform for it; None without Terraform.
 
-    With no mirror, ``init`` reaches the public registry as any user's would.
+    With no mirror, the first ``init`` reaches the public registry as any user's would. What it
+    installs is the mirror of all others.
     """
     binary = find_binary()
     if binary is None:
@@ -106,9 +124,7 @@ def prepare(folder: Path) -> Terraform | None:
     tree = folder / "infra"
     shutil.copytree(INFRA, tree, ignore=shutil.ignore_patterns(".terraform*", "*.tfstate*"))
     _copy_what_stacks_read(folder)
-    mirror = find_mirror()
     config = folder / "terraform.rc"
-    config.write_text("disable_checkpoint = true\n" + (_installation(mirror) if mirror else ""))
     environ = {
         name: value
         for name, value in os.environ.items()
@@ -120,8 +136,49 @@ def prepare(folder: Path) -> Terraform | None:
         "AWS_EC2_METADATA_DISABLED": "true",
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "GOGC": "400",  # a quarter less of processor time, for memory that is there
     }
-    return Terraform(binary, tree, environ)
+    terraform = Terraform(binary, tree, environ)
+    config.write_text(_configuration(find_mirror()))
+    terraform.init(_FIRST)
+    config.write_text(_configuration(_installed(terraform)))
+    return terraform
+
+
+@contextmanager
+def running_provider(terraform: Terraform) -> Iterator[Terraform]:
+    """Terraform with one provider for all its commands, none of which may configure it.
+
+    The provider also ends when this process does.
+    """
+    (provider,) = _installed(terraform).glob("*/hashicorp/aws/*/*/terraform-provider-aws_*")
+    process = subprocess.Popen(
+        ["sh", "-c", '"$0" -debug & cat; kill $!', str(provider)],
+        env=terraform.environ,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert process.stdin is not None and process.stdout is not None
+    try:
+        for line in process.stdout:
+            if told := re.search(r"TF_REATTACH_PROVIDERS='(.+)'", line):
+                break
+        else:
+            raise AssertionError(f"{provider} did not start")
+        yield terraform.with_environ({"TF_REATTACH_PROVIDERS": told[1]})
+    finally:
+        process.stdin.close()
+        process.wait(timeout=30)
+
+
+_FIRST = "modules/kms-key"
+
+
+def _installed(terraform: Terraform) -> Path:
+    """Where the first ``init`` put the provider: laid out as a mirror is."""
+    return terraform.tree / _FIRST / ".terraform" / "providers"
 
 
 def _copy_what_stacks_read(folder: Path) -> None:
@@ -150,8 +207,12 @@ def _copy_what_stacks_read(folder: Path) -> None:
     (packages / "manifest.json").write_text(json.dumps(manifest))
 
 
-def _installation(mirror: Path) -> str:
+def _configuration(mirror: Path | None) -> str:
+    """A CLI configuration that takes providers from a mirror, if there is one."""
+    if mirror is None:
+        return "disable_checkpoint = true\n"
     return f"""
+disable_checkpoint = true
 provider_installation {{
   filesystem_mirror {{
     path    = "{mirror}"

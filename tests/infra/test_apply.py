@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 from cloud import MANAGEMENT
-from deployment import ORDER, Deployment
+from deployment import NEEDS, ORDER, Deployment, for_each_stack
 from plans import changed, of_type, resources
 
 from minilab.lake.glue import ensure_tables
@@ -446,10 +446,15 @@ def test_drift_is_found_and_mended(deployment: Deployment, account_ids: dict[str
     assert set(block["PublicAccessBlockConfiguration"].values()) == {True}
 
 
-@pytest.mark.parametrize("stack", reversed(ORDER))
-def test_a_stack_is_destroyed_to_the_last_resource(deployment: Deployment, stack: str) -> None:
-    deployment.run(stack, "destroy", "-auto-approve")
-    assert deployment.terraform.run(f"stacks/{stack}", "state", "list").output == ""
+def test_all_is_destroyed_to_the_last_resource(deployment: Deployment) -> None:
+    def destroy(stack: str) -> str:
+        deployment.run(stack, "destroy", "-auto-approve")
+        return deployment.terraform.run(f"stacks/{stack}", "state", "list").output
+
+    needed_by = {
+        stack: {other for other, needs in NEEDS.items() if stack in needs} for stack in NEEDS
+    }
+    assert for_each_stack("destroy", needed_by, destroy) == dict.fromkeys(ORDER, "")
 
 
 def test_nothing_is_left_behind(deployment: Deployment, account_ids: dict[str, str]) -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import botocore.session
 import pytest
 from deployment import Deployment
+from recording import Recording
 from roles import (
     PARTS,
     calls_of,
@@ -28,7 +29,6 @@ from roles import (
 from minilab_local.iam.actions import PREFIXES, actions
 from tests.support.aws_calls.compare import Difference, Permission, compare, needs
 from tests.support.aws_calls.recording import Call, read
-from tests.support.aws_calls.scenario import record_platform
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
@@ -50,11 +50,9 @@ class Held:
 
 
 @pytest.fixture(scope="module")
-def recorded(tmp_path_factory: pytest.TempPathFactory) -> list[Call]:
+def recorded(recording: Recording) -> list[Call]:
     """Every call that the parts of the platform made, once."""
-    folder = tmp_path_factory.mktemp("platform")
-    record_platform(folder)
-    return list(read(folder / "calls"))
+    return list(read(recording.finished()))
 
 
 @pytest.fixture(scope="module", params=ROLES)

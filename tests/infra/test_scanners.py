@@ -24,16 +24,39 @@ needs_scanners = pytest.mark.skipif(
     not (SCANNERS / "checkov").exists(), reason="run `make infra-test`, which installs checkov"
 )
 
-# By type of resource and issue, a word of the detail: what parliament cannot know.
-NO_FINDING = {
-    ("aws_iam_role", "MALFORMED"): "neither Resource",  # a trust policy has none
-    ("aws_iam_role", "UNKNOWN_FEDERATION_SOURCE"): "token.actions.githubusercontent.com",
-    ("aws_kms_key", "MISMATCHED_TYPE"): "ArnEquals",  # AWS's own example for log groups has it
-    ("aws_kms_key", "RESOURCE_STAR"): "kms:",  # within a key's policy, * is that key
-    ("aws_vpclattice_auth_policy", "RESOURCE_STAR"): "vpc-lattice-svcs:Invoke",  # the outer wall
+# Type of resource, issue, and a part of the detail: what parliament cannot know.
+NO_FINDING = (
+    # A trust policy has none.
+    ("aws_iam_role", "MALFORMED", "neither Resource"),
+    ("aws_iam_role", "UNKNOWN_FEDERATION_SOURCE", "token.actions.githubusercontent.com"),
+    # What AWS's own policy for functions in a VPC lets them; the code itself is denied it by the
+    # function that asks, which is a key of Lambda's and no key of EC2's.
+    ("aws_iam_role_policy", "RESOURCE_STAR", "'ec2:CreateNetworkInterface'"),
+    (
+        "aws_iam_role_policy",
+        "UNKNOWN_CONDITION_FOR_ACTION",
+        "lambda:SourceFunctionArn for action ec2:",
+    ),
+    # AWS lists it for the resource, a key; parliament looks at what is listed for the action.
+    ("aws_iam_role_policy", "UNKNOWN_CONDITION_FOR_ACTION", "kms:ResourceAliases for action kms:"),
+    # AWS's own example for log groups compares this part of the context as an ARN.
+    ("aws_kms_key", "MISMATCHED_TYPE", "ArnEquals requires a value of type Arn but given String"),
+    ("aws_kms_key", "MISMATCHED_TYPE", "ArnLike requires a value of type Arn but given String"),
+    # Within a key's policy, * is that key.
+    ("aws_kms_key", "RESOURCE_STAR", "kms:"),
+    # The outer wall: each service behind it names its callers.
+    ("aws_vpclattice_auth_policy", "RESOURCE_STAR", "vpc-lattice-svcs:Invoke"),
     # In AWS's reference since, and not in parliament's copy of it.
-    ("aws_vpclattice_auth_policy", "UNKNOWN_CONDITION_FOR_ACTION"): "vpc-lattice-svcs:Request",
-}
+    ("aws_vpclattice_auth_policy", "UNKNOWN_CONDITION_FOR_ACTION", "vpc-lattice-svcs:Request"),
+)
+
+
+def known(name: str, issue: str, detail: str) -> bool:
+    """Whether a finding is among those that are none."""
+    return any(
+        name.startswith(f"{kind} ") and issue == other and part in detail
+        for kind, other, part in NO_FINDING
+    )
 
 
 @needs_scanners
@@ -74,9 +97,5 @@ def test_parliament_finds_nothing_in_the_policies(deployment: Deployment, stack:
         text=True,
         check=True,
     )
-    findings = [
-        (name, issue, detail)
-        for name, issue, detail in json.loads(done.stdout)
-        if NO_FINDING.get((name.split()[0], issue), "\0") not in detail
-    ]
+    findings = [finding for finding in json.loads(done.stdout) if not known(*finding)]
     assert findings == []

@@ -13,6 +13,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
 
+CALLS = "calls"
+"""The folder, within that of a recording, which ``recording.read`` reads."""
+
 TESTS = (
     "tests/accounts/test_accounts.py",
     *("tests/ingest/test_ingest_api.py", "tests/ingest/test_ingest_failures.py"),
@@ -33,7 +36,7 @@ def record_platform(folder: Path) -> None:
     Raises:
         RuntimeError: a test or the main job failed; carries the end of what it said.
     """
-    calls = folder / "calls"
+    calls = folder / CALLS
     calls.mkdir(parents=True, exist_ok=True)
     # The second run of the main job finds everything there: dbt merges, and changes views.
     for _ in range(2):
