@@ -1,8 +1,9 @@
 """Who reaches what over the network, followed through the plans of all stacks.
 
 A part (a function, a service) stands in a VPC with security groups. It opens a connection where a
-group of its own lets it out to a group of the other side, which lets it in, or to a prefix list of
-AWS. There is no other way out of a VPC (``test_plans.py`` holds that).
+group of its own lets it out to a group of the other side, which lets it in. Gateway endpoints and
+VPC Lattice have prefix lists instead; to Lattice the VPC's association must let it in as well.
+There is no other way out of a VPC (``test_plans.py`` holds that).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from plans import Resource, resources
 
 EGRESS = "aws_vpc_security_group_egress_rule"
 INGRESS = "aws_vpc_security_group_ingress_rule"
+LATTICE = "VPC Lattice"
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,9 @@ class Network:
         self.parts = [part for resource in self._all for part in _parts(resource)]
         self._out = {(_group(rule), _other(rule), _ports(rule)) for rule in self._of(EGRESS)}
         self._in = {(_group(rule), _other(rule), _ports(rule)) for rule in self._of(INGRESS)}
+        self._entries = {
+            group for part in self.parts if part.name == LATTICE for group in part.groups
+        }
         self._gateways = {
             endpoint.values["prefix_list_id"]: _service(endpoint)
             for endpoint in self._of("aws_vpc_endpoint")
@@ -66,11 +71,13 @@ class Network:
             for group, other, ports in self._out:
                 if group not in part.groups or other.startswith("sg-"):
                     continue
-                target = self._gateways.get(other, "VPC Lattice")
-                found.add(Way(part.account, part.name, target, ports))
+                if other in self._gateways:
+                    found.add(Way(part.account, part.name, self._gateways[other], ports))
+                elif any((entry, group, ports) in self._in for entry in self._entries):
+                    found.add(Way(part.account, part.name, LATTICE, ports))
             for group, other, ports in self._in:
                 if group in part.groups and not other.startswith("sg-"):
-                    found.add(Way(part.account, "VPC Lattice", part.name, ports))
+                    found.add(Way(part.account, LATTICE, part.name, ports))
             for target, ports in self._targets(part):
                 found.add(Way(part.account, part.name, target.name, ports))
         return found
@@ -91,7 +98,13 @@ class Network:
         """Rules between groups that the other side does not answer: each opens nothing."""
         out = {(group, other, ports) for group, other, ports in self._out if other[:3] == "sg-"}
         back = {(other, group, ports) for group, other, ports in self._in if other[:3] == "sg-"}
-        return out ^ back
+        by_list = {
+            (group, entry, ports)
+            for group, other, ports in self._out
+            if other[:3] != "sg-" and other not in self._gateways
+            for entry in self._entries
+        }
+        return (out - back) | (back - out - by_list)
 
 
 def _group(rule: Resource) -> str:
@@ -133,7 +146,7 @@ def _parts(resource: Resource) -> Iterator[Part]:
         case "aws_vpc_endpoint" if values["vpc_endpoint_type"] == "Interface":
             name, groups = _service(resource), values["security_group_ids"]
         case "aws_vpclattice_service_network_vpc_association":
-            name, groups = "VPC Lattice", values["security_group_ids"]
+            name, groups = LATTICE, values["security_group_ids"]
         case _:
             assert "security_group" in resource.type or not _has_groups(values), (
                 f"say what {resource.type} puts into a VPC"

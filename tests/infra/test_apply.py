@@ -446,6 +446,17 @@ def test_drift_is_found_and_mended(deployment: Deployment, account_ids: dict[str
     assert set(block["PublicAccessBlockConfiguration"].values()) == {True}
 
 
+def test_an_alarm_is_taken_out_of_those_by_which_data_is_late(
+    deployment: Deployment, account_ids: dict[str, str]
+) -> None:
+    """CloudWatch keeps what another alarm names: the order of Terraform's changes matters."""
+    cloudwatch = deployment.cloud.client("cloudwatch", account_ids["shared-services"])
+    down = [f"minilab-dev-platform-dagster-{part}-down" for part in ("code", "daemon", "webserver")]
+    assert len(cloudwatch.describe_alarms(AlarmNames=down)["MetricAlarms"]) == 3
+    deployment.run("monitoring", "apply", "-auto-approve", "-var=dagster_runs=false")
+    assert cloudwatch.describe_alarms(AlarmNames=down)["MetricAlarms"] == []
+
+
 def test_all_is_destroyed_to_the_last_resource(deployment: Deployment) -> None:
     def destroy(stack: str) -> str:
         deployment.run(stack, "destroy", "-auto-approve")

@@ -359,11 +359,18 @@ def feed_a_function(wire: Wire, owner: str, team: str) -> None:
         "Resource": arn_of(sqs, url),
         "Condition": {"ArnEquals": {"aws:PrincipalArn": [role]}},
     }
-    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    over_tls = {
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "sqs:*",
+        "Resource": arn_of(sqs, url),
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [over_tls, statement]})
     sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
     sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": "60"})
     told = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
-    assert json.loads(told["Policy"])["Statement"] == [statement]
+    assert json.loads(told["Policy"])["Statement"] == [over_tls, statement]
     made = functions.create_event_source_mapping(**mapping)
     functions.delete_event_source_mapping(UUID=made["UUID"])
     functions.delete_function(FunctionName="fed")

@@ -60,4 +60,9 @@ resource "aws_cloudwatch_metric_alarm" "this" {
       }
     }
   }
+
+  # An alarm that another one names cannot be removed: that one is changed first.
+  lifecycle {
+    create_before_destroy = true
+  }
 }

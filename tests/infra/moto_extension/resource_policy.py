@@ -7,6 +7,9 @@ from collections.abc import Callable
 from fnmatch import fnmatchcase
 from typing import Any
 
+PLAIN_HTTP = {"Bool": {"aws:SecureTransport": "false"}}
+"""The condition of a Deny that nobody meets here: moto has no TLS."""
+
 
 def lets(
     policy: str | None,
@@ -22,7 +25,8 @@ def lets(
         context: values of the condition keys; a key without any is not met.
 
     Raises:
-        NotImplementedError: a Deny, or a condition of a kind that is not known here.
+        NotImplementedError: a Deny on another condition than plain HTTP, or a condition of a kind
+            that is not known here.
     """
     return any(
         _matches(statement, account, action, resource, context or {})
@@ -37,7 +41,9 @@ def _matches(
     resource: str,
     context: dict[str, list[str]],
 ) -> bool:
-    if statement["Effect"] != "Allow":
+    if statement["Effect"] == "Deny":
+        if statement["Condition"] == PLAIN_HTTP:
+            return False
         raise NotImplementedError(f"a resource's policy that denies: {statement}")
     principals = _listed(statement["Principal"].get("AWS", []))
     return (
