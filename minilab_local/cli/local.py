@@ -25,7 +25,6 @@ from minilab_local.home import find_home
 from minilab_local.services import API_URL
 
 _NOT_RUNNING = 3
-_SESSION_TOKEN = "AWS_SESSION_TOKEN"
 
 
 def _console() -> Console:
@@ -279,8 +278,10 @@ def env(as_json: bool, role: str | None) -> None:
     """
     home = find_home()
     environment = stack.environment(home)
+    of_a_role = {"AWS_SESSION_TOKEN": os.environ.get("AWS_SESSION_TOKEN", "")}
     if roles := stack.roles(home):
         environment |= roles.assume(role or roles.of_a_person)
+        of_a_role |= roles.of_analysts
     elif role:
         raise MinilabError(
             "There are no roles here: the laptop's AWS does not enforce IAM.",
@@ -291,8 +292,9 @@ def env(as_json: bool, role: str | None) -> None:
         return
     for name, value in environment.items():
         click.echo(f"export {name}={_quoted(value)}")
-    if os.environ.get(_SESSION_TOKEN) and _SESSION_TOKEN not in environment:
-        click.echo(f"unset {_SESSION_TOKEN}")  # of a role that this shell had before
+    for name, value in of_a_role.items():
+        if value and os.environ.get(name) == value and name not in environment:
+            click.echo(f"unset {name}")  # of a role that this shell had before
     if sys.stdout.isatty():
         _console().print('To set them in this shell: [bold]eval "$(minilab local env)"[/]')
     if os.environ.get("AWS_PROFILE"):

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-Context = Mapping[str, str]
+Context = Mapping[str, str | Sequence[str]]
 """What a request says about itself, by condition key in lower case (``aws:principalarn``)."""
 
 
@@ -132,7 +132,6 @@ def _condition(operator: str, key: str, wanted: Sequence[str]) -> Callable[[Cont
     key = key.lower()
     if operator == "Null":
         return lambda context: (key not in context) == (wanted[0].lower() == "true")
-    # Of a key with one value, as all keys here are, "any value" and "all values" say the same.
     quantifier, _, plain = operator.rpartition(":")
     name = plain.removesuffix("IfExists")
     negated = name in _NEGATED
@@ -143,6 +142,9 @@ def _condition(operator: str, key: str, wanted: Sequence[str]) -> Callable[[Cont
     def holds(context: Context) -> bool:
         if key not in context:
             return if_missing
-        return any(compare(context[key], value) for value in wanted) != negated
+        found = context[key]
+        values = [found] if isinstance(found, str) else found
+        matches = [any(compare(value, each) for each in wanted) != negated for value in values]
+        return all(matches) if quantifier == "ForAllValues" else any(matches)
 
     return holds

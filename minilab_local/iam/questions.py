@@ -7,7 +7,7 @@ moto's router and parser, which know them from botocore's models.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
@@ -53,7 +53,7 @@ def asked_by(
             return Asked([])
         params = {**params, "WorkGroup": group}
     questions: list[Question] = []
-    context: dict[str, str] = {}
+    context: dict[str, str | list[str]] = {}
     for done, resource in touched(service, operation, params):
         if resource.startswith(_NAMESPACE):
             context["cloudwatch:namespace"] = resource.removeprefix(_NAMESPACE)
@@ -61,6 +61,8 @@ def asked_by(
         arn = resource.replace(":*:*:", f":{region}:{account}:", 1)
         for name in _actions(service, done):
             questions += implied(name, arn)
+    if service == "dynamodb" and (keys := _leading_keys(params, region, account)):
+        context["dynamodb:leadingkeys"] = keys
     if operation.startswith("ListObject"):
         context["s3:prefix"] = params.get("Prefix") or ""
         context["s3:delimiter"] = params.get("Delimiter") or ""
@@ -125,3 +127,34 @@ def _workgroup(operation: str, params: Mapping[str, Any], region: str, account: 
         found = athena_backends[account][region].executions.get(id)
         return None if found is None else str(found.workgroup)
     return _PRIMARY if operation.endswith(_OF_A_WORKGROUP) else ""
+
+
+def _leading_keys(params: Mapping[str, Any], region: str, account: str) -> list[str]:
+    """The partition keys of the items that a call of DynamoDB names. Those that an expression
+    names (Query, PartiQL) are not read."""
+    from moto.dynamodb.models import dynamodb_backends
+
+    tables = dynamodb_backends[account][region].tables
+    found = []
+    for name, item in _items(params):
+        table = tables.get(name.rpartition(":table/")[2])
+        key = item.get(table.hash_key_attr) if table is not None else None
+        if isinstance(key, Mapping):
+            found += [str(value) for value in key.values()]
+    return found
+
+
+def _items(params: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """(table, item or key) of each item that the parameters hold."""
+    requests = [request for each in params.get("TransactItems") or () for request in each.values()]
+    for request in [params, *requests]:
+        if "TableName" in request:
+            yield request["TableName"], request.get("Key") or request.get("Item") or {}
+    batch = params.get("RequestItems")
+    for name, asked in batch.items() if isinstance(batch, Mapping) else ():
+        if isinstance(asked, Mapping):
+            yield from ((name, key) for key in asked.get("Keys") or ())
+        else:
+            for write in asked:
+                for request in write.values():
+                    yield name, request.get("Key") or request.get("Item") or {}

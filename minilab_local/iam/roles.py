@@ -21,13 +21,15 @@ ADMINISTRATOR = "administrator"
 """The account's root, by the name under which it can be asked for."""
 OPERATOR = "operator"
 """Who works with tenants and failed events."""
+ANALYST = "analyst"
+"""Who asks what the marts know, in a workgroup with a bucket of its own."""
 
 FILE = Path("infra") / "generated" / "role_policies.json"
 _PLACEHOLDER = re.compile(r"\$\{([a-z_]+(?:\.[a-z0-9-]+)?)\}")
 _SESSION = "laptop"
 
 Variables = dict[str, str]
-"""What an AWS client reads from its environment."""
+"""What an AWS client reads from its environment, and for an analyst the platform too."""
 
 
 @dataclass(frozen=True)
@@ -85,8 +87,16 @@ class Roles:
         endpoint = environment["AWS_ENDPOINT_URL"]
         self._iam = session.client("iam", endpoint_url=endpoint)
         self._sts = session.client("sts", endpoint_url=endpoint)
+        self._s3 = session.client("s3", endpoint_url=endpoint)
+        self._athena = session.client("athena", endpoint_url=endpoint)
         self._account: str = self._sts.get_caller_identity()["Account"]
-        self._roles = roles_of(path.read_text(), Settings.from_env(environment), self._account)
+        settings = Settings.from_env(environment)
+        self._roles = roles_of(path.read_text(), settings, self._account)
+        # As the analytics stack names them, and tells them to analysts.
+        self.of_analysts = {
+            "MINILAB_ATHENA_WORKGROUP": f"minilab-{settings.env}-analysts",
+            "MINILAB_RESULTS_BUCKET": f"minilab-{settings.env}-answers",
+        }
 
     @property
     def names(self) -> list[str]:
@@ -99,7 +109,12 @@ class Roles:
         return OPERATOR if OPERATOR in self._roles else ADMINISTRATOR
 
     def make(self) -> None:
-        """Bring the stack's IAM in line with the file."""
+        """Bring the stack's IAM in line with the file, and make what only analysts use."""
+        self._s3.create_bucket(Bucket=self.of_analysts["MINILAB_RESULTS_BUCKET"])
+        workgroup = self.of_analysts["MINILAB_ATHENA_WORKGROUP"]
+        groups = self._athena.list_work_groups()["WorkGroups"]
+        if workgroup not in [group["Name"] for group in groups]:
+            self._athena.create_work_group(Name=workgroup)
         for role in self._roles.values():
             trust = json.dumps(role.trust)
             try:
@@ -115,7 +130,7 @@ class Roles:
                 )
 
     def assume(self, name: str) -> Variables:
-        """A new session of a role, as the variables that an AWS client reads.
+        """A new session of a role, as variables.
 
         Raises:
             MinilabError: there is no such role, or it has not been made for this deployment.
@@ -136,11 +151,12 @@ class Roles:
         session = self._sts.assume_role(
             RoleArn=f"arn:aws:iam::{self._account}:role/{role.name}", RoleSessionName=_SESSION
         )["Credentials"]
-        return {
+        keys = {
             "AWS_ACCESS_KEY_ID": session["AccessKeyId"],
             "AWS_SECRET_ACCESS_KEY": session["SecretAccessKey"],
             "AWS_SESSION_TOKEN": session["SessionToken"],
         }
+        return keys | (self.of_analysts if name == ANALYST else {})
 
 
 _KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")

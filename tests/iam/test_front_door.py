@@ -207,6 +207,32 @@ def test_a_condition_on_a_prefix(someone: MakeSomeone, things: dict[str, str]) -
     assert refused(lambda: s3.list_objects_v2(Bucket="things"))[0] == "AccessDenied"
 
 
+def test_a_condition_on_partition_keys(someone: MakeSomeone, things: dict[str, str]) -> None:
+    """Of every item that a call names, however many those are."""
+    mine = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": "mine:*"}}
+    actions = ["dynamodb:PutItem", "dynamodb:GetItem", "dynamodb:BatchWriteItem"]
+    table = f"arn:aws:dynamodb:{HERE}:table/things"
+    dynamodb = someone(allow(actions, table, Condition=mine)).client("dynamodb")
+
+    def puts(*keys: str) -> list[dict[str, Any]]:
+        return [{"Put": {"TableName": "things", "Item": {"k": {"S": key}}}} for key in keys]
+
+    def batch(*keys: str) -> dict[str, Any]:
+        return {"things": [{"PutRequest": {"Item": {"k": {"S": key}}}} for key in keys]}
+
+    dynamodb.put_item(TableName="things", Item={"k": {"S": "mine:1"}})
+    dynamodb.get_item(TableName="things", Key={"k": {"S": "mine:1"}})
+    dynamodb.transact_write_items(TransactItems=puts("mine:2", "mine:3"))
+    dynamodb.batch_write_item(RequestItems=batch("mine:4"))
+    for call in (
+        lambda: dynamodb.put_item(TableName="things", Item={"k": {"S": "theirs:1"}}),
+        lambda: dynamodb.get_item(TableName="things", Key={"k": {"S": "theirs:1"}}),
+        lambda: dynamodb.transact_write_items(TransactItems=puts("mine:2", "theirs:1")),
+        lambda: dynamodb.batch_write_item(RequestItems=batch("mine:4", "theirs:1")),
+    ):
+        assert refused(call)[0] == "AccessDeniedException"
+
+
 @pytest.mark.parametrize(
     ("service", "call", "code"),
     [

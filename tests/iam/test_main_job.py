@@ -184,7 +184,19 @@ def test_the_main_job_under_its_roles(laptop: Laptop, key: str) -> None:
     staged = "select count(*) as n from minilab_staging.stg_events"
     asked = laptop.run("-m", "minilab.cli", "query", "--format", "json", staged, role=RUN_ROLE)
     assert json.loads(asked.stdout) == [{"n": 40}], asked.stderr
+    asked = laptop.run(*("-m", "minilab.cli", "query", "--format", "json", staged), role="analyst")
+    assert json.loads(asked.stdout) == [{"n": 40}], asked.stderr
     assert laptop.denials() == set()
+
+
+def test_an_analyst_asks_what_is_theirs_to_know(laptop: Laptop) -> None:
+    raw = "select count(*) as n from minilab_raw.events"
+    asked = laptop.run("-m", "minilab.cli", "query", raw, role="analyst")
+    assert asked.returncode == 1
+    said = "minilab-dev-analyst/laptop is not authorized to perform: glue:GetTable on resource: "
+    assert f"{said}arn:aws:glue:us-east-1:{ACCOUNT}:table/minilab_raw/events" in " ".join(
+        asked.stderr.split()
+    )
 
 
 LOOK = """

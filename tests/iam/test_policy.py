@@ -16,7 +16,7 @@ def statement(effect: str = "Allow", **elements: Any) -> dict[str, Any]:
     return {"Effect": effect, "Action": "sqs:SendMessage", "Resource": QUEUE, **elements}
 
 
-def decide(*statements: dict[str, Any], **context: str) -> Decision:
+def decide(*statements: dict[str, Any], **context: str | list[str]) -> Decision:
     policies = Policies([{"Version": "2012-10-17", "Statement": list(statements)}])
     return policies.decide(
         "sqs:SendMessage", QUEUE, {key.replace("__", ":"): v for key, v in context.items()}
@@ -98,6 +98,10 @@ ROLE = "arn:aws:iam::123456789012:role/minilab-dev-ingest"
         ({"ForAnyValue:StringEquals": {"kms:x": "a"}}, {"kms__x": "a"}, True),
         ({"ForAnyValue:StringEquals": {"kms:x": "a"}}, {}, False),
         ({"ForAllValues:StringEquals": {"kms:x": "a"}}, {}, True),
+        ({"ForAllValues:StringLike": {"k:x": "a*"}}, {"k__x": ["a1", "a2"]}, True),
+        ({"ForAllValues:StringLike": {"k:x": "a*"}}, {"k__x": ["a1", "b"]}, False),
+        ({"ForAnyValue:StringLike": {"k:x": "a*"}}, {"k__x": ["b", "a1"]}, True),
+        ({"ForAnyValue:StringNotLike": {"k:x": "a*"}}, {"k__x": ["a1"]}, False),
         ({"StringEquals": {"aws:x": "a", "aws:y": "b"}}, {"aws__x": "a", "aws__y": "c"}, False),
         (
             {"StringEquals": {"aws:x": "a"}, "StringLike": {"aws:y": "b*"}},
@@ -106,7 +110,7 @@ ROLE = "arn:aws:iam::123456789012:role/minilab-dev-ingest"
         ),
     ],
 )
-def test_conditions(condition: dict[str, Any], context: dict[str, str], holds: bool) -> None:
+def test_conditions(condition: dict[str, Any], context: dict[str, Any], holds: bool) -> None:
     assert decide(statement(Condition=condition), **context) is (ALLOWED if holds else NOT_ALLOWED)
     denied = decide(statement(), statement("Deny", Condition=condition), **context)
     assert denied is (DENIED if holds else ALLOWED)

@@ -152,8 +152,15 @@ def test_the_commands(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "1 x  minilab-dev-dagster-webserver may not dynamodb:Scan on arn" in listed.stdout
     assert "refused: 1" in minilab(home, "local", "status").stdout
 
-    root = minilab(home, "local", "env", "--role", "administrator", **environment).stdout
-    assert "unset AWS_SESSION_TOKEN" in root
+    analyst = json.loads(minilab(home, "local", "env", "--role", "analyst", "--json").stdout)
+    settings = [name for name in analyst if name not in environment]
+    assert settings == ["MINILAB_ATHENA_WORKGROUP", "MINILAB_RESULTS_BUCKET"]
+    root = minilab(home, "local", "env", "--role", "administrator", **analyst).stdout
+    assert root.splitlines()[-3:] == [
+        "unset AWS_SESSION_TOKEN",
+        "unset MINILAB_ATHENA_WORKGROUP",
+        "unset MINILAB_RESULTS_BUCKET",
+    ]
     unknown = minilab(home, "local", "env", "--role", "boss")
     assert "There is no role 'boss'" in unknown.stderr
 

@@ -13,8 +13,11 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import boto3
 import psutil
 import pytest
+
+from minilab_local import stack
 
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 240
@@ -93,3 +96,53 @@ def _running_sensors(url: str) -> set[str]:
         for sensor in repository["sensors"]
         if sensor["sensorState"]["status"] == "RUNNING"
     }
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_sensors_and_runs_have_roles_of_their_own(tmp_path: Path) -> None:
+    """What is taken from a role, its part of Dagster is refused, and no other part."""
+    home, said = tmp_path / "home", tmp_path / "said"
+    environ = os.environ | {"MINILAB_HOME": str(home)}
+    with said.open("w") as stderr:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "minilab.cli", "up", "--no-open", "--enforce-iam"],
+            cwd=ROOT,
+            env=environ,
+            stderr=stderr,
+            text=True,
+        )
+    try:
+        _until_it_says("Ctrl-C", process, said)
+        root = environ | stack.environment(home)
+        _take(root, "minilab-dev-dagster-run", "dynamodb:UpdateItem")
+        command = [sys.executable, "-m", "minilab.cli", "simulate", "--events", "20"]
+        subprocess.run(command, cwd=ROOT, env=root, check=True, capture_output=True)
+        _until_refused(home, "minilab-dev-dagster-run", "dynamodb:UpdateItem")
+        assert {denial["role"] for denial in stack.denials(home)} == {"minilab-dev-dagster-run"}
+        _take(root, "minilab-dev-dagster-code", "sqs:GetQueueAttributes")
+        _until_refused(home, "minilab-dev-dagster-code", "sqs:GetQueueAttributes")
+    finally:
+        process.send_signal(signal.SIGINT)
+        assert process.wait(SECONDS) == 0, said.read_text()
+        assert not stack.status(home).running
+
+
+def _take(environ: dict[str, str], role: str, action: str) -> None:
+    iam = boto3.client(
+        "iam",
+        endpoint_url=environ["AWS_ENDPOINT_URL"],
+        region_name=environ["AWS_REGION"],
+        aws_access_key_id=environ["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=environ["AWS_SECRET_ACCESS_KEY"],
+    )
+    statement = {"Effect": "Deny", "Action": action, "Resource": "*"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    iam.put_role_policy(RoleName=role, PolicyName="taken", PolicyDocument=document)
+
+
+def _until_refused(home: Path, role: str, action: str) -> None:
+    deadline = time.monotonic() + SECONDS
+    while not [d for d in stack.denials(home) if (d["role"], d["action"]) == (role, action)]:
+        assert time.monotonic() < deadline, stack.denials(home)
+        time.sleep(1)
