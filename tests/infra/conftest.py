@@ -8,13 +8,16 @@ as well, so that ``make test`` stays quick.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from cloud import Cloud, running_cloud
 from deployment import Deployment, deploy
-from recording import Recording, recording_calls
 from terraform import Terraform, prepare, running_provider
+
+from tests.support.aws_calls.recording import Call, read
+from tests.support.aws_calls.scenario import CALLS, record_platform
 
 HERE = Path(__file__).parent
 
@@ -53,10 +56,15 @@ def cloud() -> Iterator[Cloud]:
 
 
 @pytest.fixture(scope="session")
-def recording(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recording]:
-    """The AWS calls that the code's own tests make, being recorded while others wait."""
-    with recording_calls(tmp_path_factory.mktemp("calls")) as recording:
-        yield recording
+def recording(tmp_path_factory: pytest.TempPathFactory) -> Future[list[Call]]:
+    """Every call that the parts of the platform make; recorded while others wait."""
+    folder = tmp_path_factory.mktemp("platform")
+
+    def record() -> list[Call]:
+        record_platform(folder)
+        return list(read(folder / CALLS))
+
+    return ThreadPoolExecutor(1).submit(record)
 
 
 @pytest.fixture(scope="session")

@@ -26,11 +26,14 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "ingestion": ("network",),
     "events": ("shared-services", "ingestion"),
     "analytics": ("shared-services",),
-    "orchestration": ("shared-services", "ingestion"),
-    "monitoring": ("events", "analytics", "orchestration"),
+    "orchestration": ("shared-services",),
+    "monitoring": ("ingestion",),
 }
 """The stacks after bootstrap, in the order of apply, each with those that make what it looks up."""
 ORDER = tuple(NEEDS)
+NEEDED_BY = {
+    stack: tuple(other for other, needs in NEEDS.items() if stack in needs) for stack in NEEDS
+}
 
 LATTICE_SERVICES = {"ingestion": "ingest", "orchestration": "dagster"}
 """By stack, the service that it runs in the service network."""
@@ -41,11 +44,16 @@ FROM_THE_SECOND_APPLY = {
 }
 """What a person writes into a stack's variables once there is an image; moto starts nothing."""
 
-_AT_ONCE = 4
+_AT_ONCE = 5
 """Terraform takes up to 2 GB for a stack."""
 
 _BUCKET = f"minilab-{ENVIRONMENT}-terraform-{MANAGEMENT}"
 _LOCAL_BACKEND = 'terraform {\n  backend "local" {}\n}\n'
+
+
+T = TypeVar("T")
+Step = tuple[str, str]
+"""A command and the stack that it is for."""
 
 
 @dataclass(frozen=True)
@@ -99,60 +107,66 @@ class Deployment:
 
 
 def deploy(terraform: Terraform, cloud: Cloud) -> Deployment:
-    """Apply bootstrap with its state on disk, move that to the bucket, then apply the others."""
-    within = Terraform(terraform.binary, terraform.tree, terraform.environ | cloud.environ)
-    deployment = Deployment(within, cloud, settled={})
+    """Apply bootstrap with its state on disk, move that to the bucket, then apply the others.
 
-    override = terraform.tree / "stacks" / "bootstrap" / "backend_override.tf"
+    A stack is planned again once those that look it up are applied too.
+    """
+    deployment = Deployment(terraform.with_environ(cloud.environ), cloud, settled={})
+    in_order({("apply", "bootstrap"): ()}, lambda *_: _apply_bootstrap(deployment))
+
+    def do(command: str, stack: str) -> Any:
+        if command == "plan":
+            return deployment.plan(stack)
+        deployment.init(stack)
+        return deployment.apply(stack)
+
+    steps: dict[Step, tuple[Step, ...]] = {("plan", "bootstrap"): ()}
+    for stack, needs in NEEDS.items():
+        applied = (stack, *NEEDED_BY[stack])
+        steps["apply", stack] = tuple(("apply", other) for other in needs)
+        steps["plan", stack] = tuple(("apply", other) for other in applied)
+    done = in_order(steps, do)
+    deployment.settled.update(
+        {stack: plan for (command, stack), plan in done.items() if command == "plan"}
+    )
+    return deployment
+
+
+def _apply_bootstrap(deployment: Deployment) -> None:
+    override = deployment.terraform.tree / "stacks" / "bootstrap" / "backend_override.tf"
     override.write_text(_LOCAL_BACKEND)
-    within.run("stacks/bootstrap", "init", "-no-color", "-input=false")
+    deployment.terraform.run("stacks/bootstrap", "init", "-no-color", "-input=false")
     deployment.apply("bootstrap")
     override.unlink()
     deployment.init("bootstrap", "-migrate-state", "-force-copy")
 
-    def apply(stack: str) -> None:
-        deployment.init(stack)
-        deployment.apply(stack)
 
-    for_each_stack("apply", NEEDS, apply)
-    plans = for_each_stack("plan", dict.fromkeys(("bootstrap", *ORDER), ()), deployment.plan)
-    deployment.settled.update(plans)
-    return deployment
-
-
-T = TypeVar("T")
-
-
-def for_each_stack(
-    what: str, needs: Mapping[str, Collection[str]], do: Callable[[str], T]
-) -> dict[str, T]:
-    """Do something for every stack once it is done for those that the stack needs.
-
-    Says how long each took, as soon as it is known.
+def in_order(steps: Mapping[Step, Collection[Step]], do: Callable[[str, str], T]) -> dict[Step, T]:
+    """Do each step once those that it needs are done, and say how long it took.
 
     Raises:
         AssertionError: the first failure, after whatever runs beside it has ended.
     """
 
-    def timed(stack: str) -> T:
+    def timed(step: Step) -> T:
         started = time.monotonic()
-        result = do(stack)
-        told = f"▸ {what} {stack}: {time.monotonic() - started:.0f} s"
+        result = do(*step)
+        told = f"▸ {' '.join(step)}: {time.monotonic() - started:.0f} s"
         print(told, file=sys.stderr, flush=True)
         return result
 
-    order = TopologicalSorter(needs)
+    order = TopologicalSorter(steps)
     order.prepare()
-    results: dict[str, T] = {}
-    running: dict[Future[T], str] = {}
+    results: dict[Step, T] = {}
+    running: dict[Future[T], Step] = {}
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         try:
             while order.is_active():
-                running |= {pool.submit(timed, stack): stack for stack in order.get_ready()}
+                running |= {pool.submit(timed, step): step for step in order.get_ready()}
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
-                    stack = running.pop(future)
-                    results[stack] = future.result()
-                    order.done(stack)
+                    step = running.pop(future)
+                    results[step] = future.result()
+                    order.done(step)
         finally:
             pool.shutdown(cancel_futures=True)
     return results

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 from cloud import MANAGEMENT
-from deployment import NEEDS, ORDER, Deployment, for_each_stack
+from deployment import NEEDED_BY, ORDER, Deployment, in_order
 from plans import changed, of_type, resources
 
 from minilab.lake.glue import ensure_tables
@@ -458,14 +458,15 @@ def test_an_alarm_is_taken_out_of_those_by_which_data_is_late(
 
 
 def test_all_is_destroyed_to_the_last_resource(deployment: Deployment) -> None:
-    def destroy(stack: str) -> str:
-        deployment.run(stack, "destroy", "-auto-approve")
+    def do(command: str, stack: str) -> str:
+        deployment.run(stack, command, "-auto-approve")
         return deployment.terraform.run(f"stacks/{stack}", "state", "list").output
 
-    needed_by = {
-        stack: {other for other, needs in NEEDS.items() if stack in needs} for stack in NEEDS
+    steps = {
+        ("destroy", stack): [("destroy", other) for other in others]
+        for stack, others in NEEDED_BY.items()
     }
-    assert for_each_stack("destroy", needed_by, destroy) == dict.fromkeys(ORDER, "")
+    assert in_order(steps, do) == dict.fromkeys(steps, "")
 
 
 def test_nothing_is_left_behind(deployment: Deployment, account_ids: dict[str, str]) -> None:

@@ -257,6 +257,7 @@ def test_a_life_of_everything_that_is_stubbed(wire: Wire) -> None:
     alarm_on_another_account(wire, owner, team)
     tag_a_budget(wire)
     run_a_service(wire, team)
+    make_an_instance(wire, team)
     set_a_parameter(wire, team)
     remove(wire, owner, team)
     assert wire.wrong == []
@@ -597,6 +598,16 @@ def set_a_parameter(wire: Wire, team: str) -> None:
     (told,) = rds.describe_db_parameters(**of_group)["Parameters"]
     assert told["Source"] == "user"
     rds.delete_db_parameter_group(**of_group)
+
+
+def make_an_instance(wire: Wire, team: str) -> None:
+    rds = wire.client("rds", team)
+    of_instance = {"DBInstanceIdentifier": "instance"}
+    told = rds.create_db_instance(
+        **of_instance, DBInstanceClass="db.t4g.micro", Engine="postgres", AllocatedStorage=20
+    )["DBInstance"]
+    assert told["CACertificateIdentifier"] == "rds-ca-rsa2048-g1"
+    rds.delete_db_instance(**of_instance, SkipFinalSnapshot=True)
 
 
 def refused(call: Any, **arguments: Any) -> str:

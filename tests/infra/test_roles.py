@@ -9,12 +9,12 @@ policies: any of them taken away is told, and so is any that is added.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
 
 import botocore.session
 import pytest
 from deployment import Deployment
-from recording import Recording
 from roles import (
     PARTS,
     calls_of,
@@ -28,7 +28,7 @@ from roles import (
 
 from minilab_local.iam.actions import PREFIXES, actions
 from tests.support.aws_calls.compare import Difference, Permission, compare, needs
-from tests.support.aws_calls.recording import Call, read
+from tests.support.aws_calls.recording import Call
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
@@ -49,18 +49,14 @@ class Held:
         return compare(self.needs, given, self.unseen, self.withheld)
 
 
-@pytest.fixture(scope="module")
-def recorded(recording: Recording) -> list[Call]:
-    """Every call that the parts of the platform made, once."""
-    return list(read(recording.finished()))
-
-
 @pytest.fixture(scope="module", params=ROLES)
-def held(request: pytest.FixtureRequest, deployment: Deployment, recorded: list[Call]) -> Held:
+def held(
+    request: pytest.FixtureRequest, deployment: Deployment, recording: Future[list[Call]]
+) -> Held:
     role, plans = request.param, deployment.settled
     exceptions = exceptions_of(role)
     return Held(
-        needs(calls_of(recorded, role), encrypted(plans), passed(plans)),
+        needs(calls_of(recording.result(), role), encrypted(plans), passed(plans)),
         permissions_of(plans, role),
         exceptions.unseen,
         exceptions.withheld,
