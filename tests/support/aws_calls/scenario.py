@@ -21,7 +21,6 @@ TESTS = (
     *("tests/ingest/test_ingest_api.py", "tests/ingest/test_ingest_failures.py"),
     *("tests/processing/test_handler.py", "tests/processing/test_worker.py"),
     *("tests/landing/test_landing_compact.py", "tests/landing/test_landing_failures.py"),
-    "tests/landing/test_landing_stack.py",
     *("tests/failed", "tests/tenants", "tests/cli/test_land_and_failed_commands.py"),
     *("tests/dagster/test_sensors.py", "tests/dagster/test_run_failures.py"),
     *("tests/dagster/test_maintenance.py", "tests/dagster/test_dagster_metrics.py"),
