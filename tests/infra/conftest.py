@@ -17,7 +17,7 @@ from deployment import Deployment, deploy
 from terraform import Terraform, prepare, running_provider
 
 from tests.support.aws_calls.recording import Call, read
-from tests.support.aws_calls.scenario import record_platform
+from tests.support.aws_calls.scenario import CALLS, record_platform
 
 HERE = Path(__file__).parent
 
@@ -62,7 +62,7 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Future[list[Call]]:
 
     def record() -> list[Call]:
         record_platform(folder)
-        return list(read(folder / "calls"))
+        return list(read(folder / CALLS))
 
     return ThreadPoolExecutor(1).submit(record)
 

@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -23,7 +24,7 @@ from minilab.events.failures import Violation
 from minilab.events.registry import FAILURES, UNROUTED
 from minilab.failed import FailedEvent, Filter, find
 from minilab.lake.claims import Claims
-from minilab.landing import Limits, backlog, land, land_failures
+from minilab.landing import Limits, backlog, land, land_failures, sqs
 from minilab.landing.decode import failed_id
 
 if TYPE_CHECKING:
@@ -433,3 +434,33 @@ def test_a_batch_of_many_large_originals_stays_within_bounds(fresh_lab: Lab) -> 
     summary = land_failures(lab.settings, lab.registry, limits=Limits(opened_bytes=1024**2))
     assert summary.ok and summary.failed_events == 9
     assert len(summary.files) == 5
+
+
+def test_what_takes_long_is_hidden_anew_in_whichever_queue(
+    fresh_lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that nobody else receives it meanwhile. Here an hour passes before it is landed."""
+    settings, streams = fresh_lab.settings, ("billing", "webhooks")
+    queues = [
+        *map(settings.queue_name, streams),
+        *map(settings.dead_letter_queue_name, streams),
+        settings.failed_queue,
+        settings.ingest_dead_letter_queue,
+    ]
+    for queue in queues:
+        put(fresh_lab, queue, b"no event")
+    monkeypatch.setattr(
+        sqs, "time", SimpleNamespace(monotonic=lambda: time.monotonic() - 3600, sleep=time.sleep)
+    )
+    extended, extend = [], sqs.SqsSource.extend
+
+    def watched(source: sqs.SqsSource, batch: sqs.ReceivedBatch) -> None:
+        extended.append(source.queue)
+        extend(source, batch)
+
+    monkeypatch.setattr(sqs.SqsSource, "extend", watched)
+    summary = land(settings, fresh_lab.registry, [*streams, FAILURES])
+
+    assert summary.ok
+    assert sorted(extended) == sorted(queues)
+    assert len(find(settings, Filter())) == len(queues)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from collections import Counter
 from pathlib import Path
@@ -42,6 +43,7 @@ def platform(folder: Path) -> None:
 
     Example: python -m tests.support.aws_calls platform build/platform
     """
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # what it started ends with it
     record_platform(folder.resolve())
 
 
