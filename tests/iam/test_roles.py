@@ -88,7 +88,7 @@ def test_roles_are_made_taken_and_made_again(aws: Aws, roles: Callable[..., Role
 def test_a_role_that_is_not_in_the_file(roles: Callable[..., Roles]) -> None:
     with pytest.raises(MinilabError, match="no role 'boss'") as raised:
         roles().assume("boss")
-    assert "ingest, processor, administrator" in str(raised.value.hint)
+    assert "operator, processor, administrator" in str(raised.value.hint)
 
 
 def test_a_folder_without_the_file(roles: Callable[..., Roles], tmp_path: Path) -> None:
