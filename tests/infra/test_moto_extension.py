@@ -18,7 +18,7 @@ import botocore.session
 import pytest
 from botocore.exceptions import ClientError
 from botocore.model import ListShape, MapShape, Shape, StructureShape
-from cloud import MANAGEMENT, REGION, Cloud
+from cloud import MANAGEMENT, REGION, Cloud, refused
 
 
 def mismatches(value: Any, shape: Shape, at: str = "") -> Iterator[str]:
@@ -627,13 +627,6 @@ def make_an_instance(wire: Wire, team: str) -> None:
     )["DBInstance"]
     assert told["CACertificateIdentifier"] == "rds-ca-rsa2048-g1"
     rds.delete_db_instance(**of_instance, SkipFinalSnapshot=True)
-
-
-def refused(call: Any, **arguments: Any) -> str:
-    """The error code with which a call fails."""
-    with pytest.raises(ClientError) as caught:
-        call(**arguments)
-    return code_of(caught)
 
 
 def arn_of(sqs: Any, url: str) -> str:
