@@ -445,9 +445,7 @@ def join_kafka(wire: Wire, owner: str, team: str) -> None:
     ):
         theirs.put_cluster_policy(**of_cluster, **next_policy(theirs, cluster, statement))
         assert refused(ours.create_vpc_connection, **connection) == "ForbiddenException"
-    statement = allowing(
-        team, ["kafka:CreateVpcConnection"], f"{cluster.partition('/kafka/')[0]}/kafka/*"
-    )
+    statement = allowing(team, ["kafka:CreateVpcConnection"], cluster)
     theirs.put_cluster_policy(**of_cluster, **next_policy(theirs, cluster, statement))
     made = {"Arn": ours.create_vpc_connection(**connection)["VpcConnectionArn"]}
     assert made["Arn"].split(":")[4] == team
