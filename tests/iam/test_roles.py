@@ -45,9 +45,10 @@ def test_a_role_is_named_after_this_deployment() -> None:
 
 def test_what_a_variable_of_iam_is_stays() -> None:
     """``${aws:…}`` is IAM's own, and not the file's."""
-    text = TEXT.replace("${database_prefix}_raw/*", "${aws:PrincipalTag/team}")
-    roles = roles_of(text, Settings(), ACCOUNT)
-    assert "${aws:PrincipalTag/team}" in json.dumps(roles[RUN_ROLE].policies)
+    policies = {"use": {"Resource": "arn:aws:s3:::${environment}/${aws:PrincipalTag/team}"}}
+    text = json.dumps({"one": {"name": "one", "trust": {}, "policies": policies}})
+    found = roles_of(text, Settings(env="mine"), ACCOUNT)["one"].policies["use"]["Resource"]
+    assert found == "arn:aws:s3:::mine/${aws:PrincipalTag/team}"
 
 
 @pytest.fixture
