@@ -4,7 +4,8 @@
     python bench/cost.py --measure       # count anew first (some minutes), and keep the counts
     python bench/cost.py --write-docs    # put the tables into docs/cost.md
 
-``cost_sample.py`` counts. What it cannot count is in ``prices.json`` under ``assumptions``.
+``cost_sample.py`` counts requests, ``cost_deployment.py`` what costs by the hour. What neither can
+count is in ``prices.json`` under ``assumptions``.
 """
 
 from __future__ import annotations
@@ -15,159 +16,48 @@ import os
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
 
+from cost_bill import Line, Tariff, bill, milliseconds
+from cost_deployment import COUNTS as DEPLOYMENT
+from cost_deployment import at_rate, disk_share, idle, together
+
 _HERE = Path(__file__).parent
 PRICES, COUNTS = _HERE / "prices.json", _HERE / "cost_counts.json"
 PAGE = _HERE.parent / "docs" / "cost.md"
-MILLION = 1_000_000
-GB = 1024**3
-
-_SCALED_BY_EVENTS = frozenset({"sqs_standard", "kafka_bytes"})
-"""Of landing: what grows with the events. All else comes once a landing."""
-
-
-@dataclass(frozen=True)
-class Tariff:
-    """Prices in US dollars, and what is assumed where nothing was counted."""
-
-    read_on: str
-    region: str
-    prices: Mapping[str, float]
-    """Of one unit."""
-    assumed: Mapping[str, float]
-
-    @classmethod
-    def of(cls, document: Mapping[str, Any]) -> Tariff:
-        return cls(
-            document["read_on"],
-            document["region"],
-            {name: entry["usd"] / entry["per"] for name, entry in document["prices"].items()},
-            {name: entry["value"] for name, entry in document["assumptions"].items()},
-        )
-
-
-@dataclass(frozen=True)
-class Line:
-    """One line of a bill for a million events."""
-
-    what: str
-    amounts: Mapping[str, float]
-    """By unit of the price list."""
-
-    def usd(self, tariff: Tariff) -> float:
-        return sum(amount * tariff.prices[unit] for unit, amount in self.amounts.items())
-
-
-def bill(counted: Mapping[str, Any], tariff: Tariff) -> list[Line]:
-    """The lines for a million events that go the way that was counted."""
-    events, parts = counted["events"], counted["parts"]
-    hours = tariff.assumed["hours_a_month"]
-    factor = MILLION / events
-    landings = MILLION / tariff.assumed["events_a_landing"]
-
-    def of(part: str, *units: str) -> dict[str, float]:
-        return {unit: factor * parts[part].get(unit, 0) for unit in units}
-
-    def of_landing(*units: str) -> dict[str, float]:
-        return {
-            unit: (factor if unit in _SCALED_BY_EVENTS else landings)
-            * parts["landing"].get(unit, 0)
-            for unit in units
-        }
-
-    empty = landings * parts["landing"].get("sqs_empty_receives", 0)
-    written = factor * parts["processor"].get("kafka_bytes", 0) / GB
-    read = of_landing("kafka_bytes")["kafka_bytes"] / GB
-    to_stream = of("processor", "sqs_standard")["sqs_standard"]
-    from_stream = of_landing("sqs_standard")["sqs_standard"] + empty
-    fifo = of("api", "sqs_fifo")["sqs_fifo"] + of("processor", "sqs_fifo")["sqs_fifo"]
-    return [
-        Line("API Gateway", of("api", "http_api_requests")),
-        Line("API: Lambda", _function(parts["api"], factor, tariff)),
-        Line("API: DynamoDB", of("api", "dynamodb_writes", "dynamodb_reads")),
-        Line("Ingest queue (SQS FIFO)", {"sqs_fifo": fifo}),
-        Line("Processor: Lambda", _function(parts["processor"], factor, tariff)),
-        Line("Processor: DynamoDB", of("processor", "dynamodb_writes", "dynamodb_reads")),
-        Line("The stream's queue (SQS)", {"sqs_standard": to_stream + from_stream}),
-        Line(
-            "The stream's topic (Kafka)",
-            {
-                "kafka_gb_in": written,
-                "kafka_gb_out": read,
-                "kafka_gb_months": written * tariff.assumed["kafka_days"] * 24 / hours,
-            },
-        ),
-        Line(
-            "Landing: S3, Glue, DynamoDB",
-            of_landing("s3_puts", "s3_gets", "glue_requests", "dynamodb_writes", "dynamodb_reads"),
-        ),
-        Line("Logs of both functions", {"log_gb": _log_gb(parts, factor, tariff)}),
-    ]
-
-
-def _function(counted: Mapping[str, float], factor: float, tariff: Tariff) -> dict[str, float]:
-    invocations = factor * counted["lambda_requests"]
-    seconds = invocations * milliseconds(counted, tariff) / 1000
-    gb = tariff.assumed["lambda_memory_mb"] / 1024
-    return {"lambda_requests": invocations, "lambda_gb_seconds": seconds * gb}
-
-
-def milliseconds(counted: Mapping[str, float], tariff: Tariff) -> float:
-    """How long an invocation is taken to last: counted CPU, slowed as Lambda does, and waits."""
-    assumed = tariff.assumed
-    slower = max(1.0, assumed["lambda_full_cpu_mb"] / assumed["lambda_memory_mb"])
-    waits = counted["lambda_waits"] * assumed["aws_wait_ms"]
-    waits += counted.get("kafka_flushes", 0) * assumed["kafka_wait_ms"]
-    return (counted["lambda_cpu_ms"] * slower + waits) / counted["lambda_requests"]
-
-
-def _log_gb(parts: Mapping[str, Any], factor: float, tariff: Tariff) -> float:
-    return sum(
-        factor
-        * (
-            parts[part]["log_bytes"]
-            + parts[part]["lambda_requests"] * tariff.assumed["lambda_log_bytes"]
-        )
-        / GB
-        for part in ("api", "processor")
-    )
-
-
-def fixed(tariff: Tariff, partitions: int) -> list[Line]:
-    """What a month costs in which nothing is sent."""
-    hours = tariff.assumed["hours_a_month"]
-    polls = tariff.assumed["idle_pollers"] * hours * 3600 / 20
-    return [
-        Line("MSK Serverless: the cluster", {"kafka_cluster_hours": hours}),
-        Line(
-            f"MSK Serverless: {partitions} partitions",
-            {"kafka_partition_hours": partitions * hours},
-        ),
-        Line("CloudWatch: custom metrics", {"metric_months": tariff.assumed["metrics"]}),
-        Line("Lambda's polls of the empty ingest queue", {"sqs_fifo": polls}),
-        Line("API Gateway, functions, DynamoDB, SQS, S3", {}),
-    ]
-
-
 # As Markdown ------------------------------------------------------------------------------------
 
 
-def tables(counts: Mapping[str, Any], document: Mapping[str, Any]) -> str:
-    """Everything that docs/cost.md has between its marks."""
+RATE = 1_000
+"""Events a second of the deployment that is in use."""
+
+
+def tables(
+    counts: Mapping[str, Any], deployed: Mapping[str, Any], document: Mapping[str, Any]
+) -> str:
+    """Everything that docs/cost.md has between its marks.
+
+    ``deployed`` is what ``cost_deployment.py`` counted, by environment.
+    """
     tariff = Tariff.of(document)
     ways = list(counts["ways"].values())
     bills = [bill(way, tariff) for way in ways]
-    partitions = sum(
-        stream["partitions"] for stream in counts["streams"].values() if stream["bus"] == "kafka"
-    )
     blocks = [
         f"Prices of {tariff.region}, read on {tariff.read_on}; counted on {counts['counted_on']}"
         f" (load {counts['load_average']}) with `python bench/cost.py --measure --write-docs`.",
         f"**About the prices**: {document['how']}",
+        "### US dollars for a month",
+        _deployments(counts["ways"], deployed, tariff),
+        "### What the plans hold",
+        _table(
+            ["", *deployed],
+            [
+                [_COUNTED[unit], *(f"{found.get(unit, 0):,g}" for found in deployed.values())]
+                for unit in sorted({unit for found in deployed.values() for unit in found})
+            ],
+        ),
         "### US dollars for a million events",
         _table(
             ["", *map(_title, ways)],
@@ -176,7 +66,7 @@ def tables(counts: Mapping[str, Any], document: Mapping[str, Any]) -> str:
                     [lines[0].what, *(_money(line.usd(tariff)) for line in lines)]
                     for lines in zip(*bills, strict=True)
                 ),
-                ["**together**", *(f"**{_money(_sum(some, tariff))}**" for some in bills)],
+                ["**together**", *(f"**{_money(together(some, tariff))}**" for some in bills)],
             ],
         ),
         "\n\n".join(
@@ -188,11 +78,6 @@ def tables(counts: Mapping[str, Any], document: Mapping[str, Any]) -> str:
         _amounts(ways, bills, tariff),
         "### Calls that AWS was asked, for 1,000 events",
         _calls(ways),
-        "### US dollars for a month in which nothing is sent",
-        _table(
-            ["", "a month"],
-            [[line.what, _money(line.usd(tariff))] for line in fixed(tariff, partitions)],
-        ),
         "### Prices",
         _table(
             ["US dollars", "for", "read at"],
@@ -219,14 +104,76 @@ def tables(counts: Mapping[str, Any], document: Mapping[str, Any]) -> str:
     return "\n\n".join(blocks)
 
 
+def _deployments(
+    ways: Mapping[str, Any], deployed: Mapping[str, Mapping[str, float]], tariff: Tariff
+) -> str:
+    """Bills side by side: each environment idle, and prod at a rate by the batch."""
+    bills = {f"{name}, idle": idle(found, tariff) for name, found in deployed.items()}
+    for batch in (100, 1):
+        title = f"prod, {RATE:,} events/s, batch {batch}"
+        bills[title] = [
+            *idle(deployed["prod"], tariff),
+            *at_rate(ways[f"product-{batch}-10"], tariff, RATE),
+        ]
+    usd = {title: {line.what: line.usd(tariff) for line in lines} for title, lines in bills.items()}
+    names = dict.fromkeys(name for lines in usd.values() for name in lines)
+    full = {
+        name: disk_share(ways["product-100-10"], found, tariff, RATE)
+        for name, found in deployed.items()
+        if found.get("kafka_gb")
+    }
+    disks = ", ".join(f"{share:.0%} of {name}'s" for name, share in full.items())
+    kept = f"{tariff.assumed['kafka_days']:.0f} days of {RATE:,} events/s"
+    return "\n\n".join(
+        [
+            _table(
+                ["", *usd],
+                [
+                    *(
+                        [name, *(_money(lines.get(name, 0)) for lines in usd.values())]
+                        for name in names
+                        if any(lines.get(name, 0) >= 0.005 for lines in usd.values())
+                    ),
+                    [
+                        "**together**",
+                        *(f"**{_money(together(lines, tariff))}**" for lines in bills.values()),
+                    ],
+                ],
+            ),
+            *(
+                [f"Kafka's disks: {kept} fill {disks}, before the producer compresses."]
+                if full
+                else []
+            ),
+        ]
+    )
+
+
+_COUNTED = {
+    "alarm_metrics": "Metrics that alarms look at",
+    "composite_alarms": "Composite alarms",
+    "container_services": "Services on Fargate",
+    "dashboards": "Dashboards",
+    "database_gb": "PostgreSQL: GB of disk",
+    "db.t4g.medium": "PostgreSQL: db.t4g.medium",
+    "db.t4g.micro": "PostgreSQL: db.t4g.micro",
+    "endpoints": "Interface endpoints, one for each zone",
+    "hosted_zones": "Private hosted zones",
+    "kafka.m7g.large": "Kafka: brokers kafka.m7g.large",
+    "kafka_connections": "Kafka: connections from other accounts",
+    "kafka_gb": "Kafka: GB of disk",
+    "keys": "KMS keys",
+    "lattice_services": "VPC Lattice services",
+    "secrets": "Secrets",
+    "task_cpus": "Fargate: vCPUs of the services",
+    "task_gb": "Fargate: GB of the services",
+}
+
+
 def _title(way: Mapping[str, Any]) -> str:
     bus = "Kafka" if way["stream"] == "product" else "SQS"
     alone = ", one by one" if way["messages_an_invocation"] == 1 else ""
     return f"{bus}, batch {way['batch']}{alone}"
-
-
-def _sum(lines: Sequence[Line], tariff: Tariff) -> float:
-    return sum(line.usd(tariff) for line in lines)
 
 
 def _money(usd: float) -> str:
@@ -277,9 +224,7 @@ _UNITS = {
     "sqs_standard": ("SQS standard: requests of 64 KB", 0),
     "dynamodb_writes": ("DynamoDB: write request units", 0),
     "dynamodb_reads": ("DynamoDB: read request units", 0),
-    "kafka_gb_in": ("Kafka: GB written", 2),
-    "kafka_gb_out": ("Kafka: GB read", 2),
-    "kafka_gb_months": ("Kafka: GB kept, months", 2),
+    "kafka_connection_gb": ("Kafka: GB written", 2),
     "s3_puts": ("S3: PUT", 0),
     "s3_gets": ("S3: GET", 0),
     "glue_requests": ("Glue: requests", 0),
@@ -339,7 +284,7 @@ def main() -> None:
     if options.measure:
         counts = _count(lambda text: print(text, file=sys.stderr, flush=True))
         COUNTS.write_text(json.dumps(counts, indent=1) + "\n")
-    text = tables(json.loads(COUNTS.read_text()), json.loads(PRICES.read_text()))
+    text = tables(*(json.loads(path.read_text()) for path in (COUNTS, DEPLOYMENT, PRICES)))
     if options.write_docs:
         PAGE.write_text(with_tables(PAGE.read_text(), text))
     else:

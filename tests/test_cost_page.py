@@ -22,6 +22,10 @@ def _read(name: str) -> Any:
     return json.loads((ROOT / "bench" / name).read_text())
 
 
+def _counted() -> tuple[Any, Any]:
+    return _read("cost_counts.json"), _read("deployment_counts.json")
+
+
 @pytest.fixture(scope="module")
 def bench() -> Iterator[pytest.MonkeyPatch]:
     """The benchmarks can be imported: they are programs beside each other, no package."""
@@ -36,24 +40,29 @@ def cost(bench: pytest.MonkeyPatch) -> ModuleType:
 
 
 @pytest.fixture(scope="module")
+def deployment(bench: pytest.MonkeyPatch) -> ModuleType:
+    return importlib.import_module("cost_deployment")
+
+
+@pytest.fixture(scope="module")
 def sample(bench: pytest.MonkeyPatch) -> ModuleType:
     return importlib.import_module("cost_sample")
 
 
 def test_the_page_has_what_counts_and_prices_give(cost: ModuleType) -> None:
     page = cost.PAGE.read_text()
-    tables = cost.tables(_read("cost_counts.json"), _read("prices.json"))
+    tables = cost.tables(*_counted(), _read("prices.json"))
     assert tables in page, "Run: python bench/cost.py --write-docs"
     assert cost.with_tables(page, tables) == page
 
 
 def test_the_page_follows_every_price_of_what_is_counted(cost: ModuleType) -> None:
-    counts, prices = _read("cost_counts.json"), _read("prices.json")
-    before = cost.tables(counts, prices)
+    counts, prices = _counted(), _read("prices.json")
+    before = cost.tables(*counts, prices)
     for name in prices["prices"].keys() - {"s3_gets"}:  # nothing of the sample was claimed
         changed = deepcopy(prices)
         changed["prices"][name]["usd"] *= 10_000
-        assert _dollars(cost.tables(counts, changed)) != _dollars(before), name
+        assert _dollars(cost.tables(*counts, changed)) != _dollars(before), name
 
 
 def _dollars(tables: str) -> str:
@@ -92,9 +101,38 @@ def test_a_bill_that_was_reckoned_by_hand(cost: ModuleType) -> None:
     assert dollars["Ingest queue (SQS FIFO)"] == pytest.approx(1.2 * 0.50)
     assert dollars["The stream's queue (SQS)"] == pytest.approx(0.3 * 0.40 + 400 * 0.40e-6)
     assert dollars["Landing: S3, Glue, DynamoDB"] == pytest.approx(200 * 0.005e-3)
-    milliseconds = 2 * 1769 / 512 + 3 * 10
-    gb_seconds = 1_000_000 * milliseconds / 1000 * 0.5
+    milliseconds = 2 * 1769 / 1024 + 3 * 10
+    gb_seconds = 1_000_000 * milliseconds / 1000
     assert dollars["API: Lambda"] == pytest.approx(0.20 + gb_seconds * 0.0000133334)
+
+
+def test_an_idle_month_that_was_reckoned_by_hand(deployment: ModuleType, cost: ModuleType) -> None:
+    tariff = cost.Tariff.of(_read("prices.json"))
+    counts = {"endpoints": 12, "kafka.m7g.large": 3, "kafka_gb": 300, "keys": 5, "db.t4g.micro": 1}
+    dollars = {line.what: line.usd(tariff) for line in deployment.idle(counts, tariff)}
+    assert dollars["Interface endpoints, by zone"] == pytest.approx(12 * 730 * 0.01)
+    assert dollars["Kafka: brokers"] == pytest.approx(3 * 730 * 0.204)
+    assert dollars["Kafka: disks"] == pytest.approx(300 * 0.1)
+    assert dollars["Keys"] == pytest.approx(5)
+    assert dollars["Dagster: PostgreSQL"] == pytest.approx(730 * 0.016)
+    assert dollars["VPC Lattice: services"] == 0
+
+
+def test_a_rate_is_so_many_millions_a_month(deployment: ModuleType, cost: ModuleType) -> None:
+    tariff = cost.Tariff.of(_read("prices.json"))
+    way = _read("cost_counts.json")["ways"]["product-100-10"]
+    million = {line.what: line.usd(tariff) for line in cost.bill(way, tariff)}
+    month = {line.what: line.usd(tariff) for line in deployment.at_rate(way, tariff, 1_000)}
+    assert million.keys() <= month.keys()
+    for what, usd in million.items():
+        assert month[what] == pytest.approx(usd * 1_000 * 3600 * 730 / 1_000_000)
+
+
+def test_every_unit_that_is_counted_has_a_price_and_a_name(cost: ModuleType) -> None:
+    tariff = cost.Tariff.of(_read("prices.json"))
+    for found in _read("deployment_counts.json").values():
+        assert found.keys() <= cost._COUNTED.keys()
+        cost.together(cost.idle(found, tariff), tariff)
 
 
 def test_what_was_counted_is_still_so(cost: ModuleType) -> None:

@@ -39,10 +39,10 @@ def build(
     specs = [plan.packages[name] for name in names or plan.packages]
     runtime = plan.runtime(architecture, python_)
     try:
-        built = build_all(plan, specs, runtime, out / architecture)
+        built = build_all(plan, specs, runtime, out)
     except MinilabError as error:
         raise click.ClickException(str(error)) from error
-    _tell(built, f"python{runtime.python}, {architecture}: {out / architecture}")
+    _tell(built, f"python{runtime.python}, {architecture}: {out}")
 
 
 @main.command()

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import webbrowser
 from collections.abc import Iterator
@@ -74,7 +75,7 @@ def up(port: int, traffic: float, open_browser: bool | None, enforce_iam: bool) 
             )
             if traffic > 0:
                 started.enter_context(_running_traffic(traffic, environ, root))
-            _say_where(steps, dagster.url, environ, traffic)
+            _say_where(steps, dagster.url, environ, traffic, enforced=bool(credentials))
             if open_browser or (open_browser is None and _has_display()):
                 webbrowser.open(dagster.url)
             while dagster.running():
@@ -161,30 +162,53 @@ def _running_dagster(
 
 @contextmanager
 def _running_traffic(rate: float, environ: dict[str, str], root: Path) -> Iterator[None]:
-    process = subprocess.Popen(
-        minilab("simulate", "--events", str(10**9), "--rate", str(rate), "--json"),
-        env=environ,
-        cwd=root,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+    """The simulator, an hour's events at a time: it thinks all of them up before it sends any."""
+    hour = max(1_000, round(rate * 3600))
+    command = minilab("simulate", "--events", str(hour), "--rate", str(rate), "--json")
+    stopped, starting = threading.Event(), threading.Lock()
+    running: list[subprocess.Popen[bytes]] = []
+
+    def send() -> None:
+        while True:
+            with starting:
+                if stopped.is_set():
+                    return
+                process = subprocess.Popen(
+                    command,
+                    env=environ,
+                    cwd=root,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                    start_new_session=True,
+                )
+                running[:] = [process]
+            if process.wait() != 0:
+                stopped.wait(10)
+
+    sending = threading.Thread(target=send, name="traffic", daemon=True)
+    sending.start()
     try:
         yield
     finally:
-        process.terminate()
-        process.wait(20)
+        with starting:
+            stopped.set()
+        for process in running:
+            process.terminate()
+        sending.join(20)
 
 
-def _say_where(steps: Steps, url: str, environ: dict[str, str], traffic: float) -> None:
+def _say_where(
+    steps: Steps, url: str, environ: dict[str, str], traffic: float, *, enforced: bool
+) -> None:
     steps.say("")
     steps.say(f"  [bold]Dagster[/bold]   {url}")
     steps.say(f"  [bold]AWS[/bold]       {environ['AWS_ENDPOINT_URL']}")
     steps.say(f"  [bold]Kafka[/bold]     {environ['MINILAB_KAFKA_BOOTSTRAP_SERVERS']}")
     steps.say(f"  [bold]API[/bold]       {environ[API_URL]}")
     steps.say("")
-    steps.say('  In another terminal:  [bold]eval "$(minilab local env)"[/bold]')
+    role = " --role administrator" if enforced else ""
+    steps.say(f'  In another terminal:  [bold]eval "$(minilab local env{role})"[/bold]')
     if not traffic:
         steps.say("  then, say:            [bold]minilab simulate --events 5000[/bold]")
     steps.say(_FIRST_EVENT)

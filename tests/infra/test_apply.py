@@ -446,6 +446,41 @@ def test_drift_is_found_and_mended(deployment: Deployment, account_ids: dict[str
     assert set(block["PublicAccessBlockConfiguration"].values()) == {True}
 
 
+def test_the_processor_becomes_a_service_and_a_function_again(
+    deployment: Deployment, account_ids: dict[str, str]
+) -> None:
+    """Its role is the same one all the time: others' policies name it."""
+    team_b = account_ids["team-b"]
+    iam, functions, scaling = (
+        deployment.cloud.client(service, team_b)
+        for service in ("iam", "lambda", "application-autoscaling")
+    )
+
+    def role() -> str:
+        return str(iam.get_role(RoleName="minilab-dev-processor")["Role"]["RoleId"])
+
+    was = role()
+    service = (
+        "-var=runs_on=ecs",
+        f'-var=service={{image_digest="sha256:{"1" * 64}", most_tasks=3}}',
+    )
+    try:
+        deployment.run("events", "apply", "-auto-approve", *service)
+        second = deployment.run("events", "plan", "-detailed-exitcode", *service, ends=(0, 2))
+        assert second.code == 0, second.output
+        assert (role(), functions.list_functions()["Functions"]) == (was, [])
+        (target,) = scaling.describe_scalable_targets(ServiceNamespace="ecs")["ScalableTargets"]
+        assert target["ResourceId"] == "service/minilab-dev/minilab-dev-processor"
+        assert (target["MinCapacity"], target["MaxCapacity"]) == (1, 3)
+    finally:
+        deployment.apply("events")
+
+    assert changed(deployment.plan("events")) == {}
+    assert role() == was
+    assert scaling.describe_scalable_targets(ServiceNamespace="ecs")["ScalableTargets"] == []
+    assert len(functions.list_event_source_mappings()["EventSourceMappings"]) == 1
+
+
 def test_an_alarm_is_taken_out_of_those_by_which_data_is_late(
     deployment: Deployment, account_ids: dict[str, str]
 ) -> None:

@@ -461,7 +461,7 @@ def join_kafka(wire: Wire, owner: str, team: str) -> None:
     for describe in (theirs.describe_cluster, theirs.describe_cluster_v2):
         assert refused(describe, **of_cluster) == "NotFoundException"
     theirs.delete_configuration(Arn=configuration)
-    assert refused(theirs.describe_configuration, Arn=configuration) == "NotFoundException"
+    assert refused(theirs.describe_configuration, Arn=configuration) == "BadRequestException"
 
 
 def next_policy(kafka: Any, cluster: str, statement: dict[str, Any]) -> dict[str, str]:
@@ -583,8 +583,27 @@ def run_a_service(wire: Wire, team: str) -> None:
     ecs.update_service(**of_service, vpcLatticeConfigurations=[])
     (told,) = ecs.describe_services(cluster="cluster", services=["service"])["services"]
     assert told["deployments"][0]["vpcLatticeConfigurations"] == []
+    scale_the_service(wire, team)
     ecs.delete_service(**of_service)
     ecs.delete_cluster(cluster="cluster")
+
+
+def scale_the_service(wire: Wire, team: str) -> None:
+    scaling = wire.client("application-autoscaling", team)
+    target = {
+        "ServiceNamespace": "ecs",
+        "ResourceId": "service/cluster/service",
+        "ScalableDimension": "ecs:service:DesiredCount",
+    }
+    made = scaling.register_scalable_target(
+        **target, MinCapacity=1, MaxCapacity=2, Tags={"Owner": "team-b"}
+    )
+    arn = {"ResourceARN": made["ScalableTargetARN"]}
+    assert scaling.list_tags_for_resource(**arn)["Tags"] == {"Owner": "team-b"}
+    scaling.register_scalable_target(**target, MaxCapacity=3)
+    assert scaling.list_tags_for_resource(**arn)["Tags"] == {"Owner": "team-b"}
+    scaling.deregister_scalable_target(**target)
+    assert refused(scaling.list_tags_for_resource, **arn) == "ResourceNotFoundException"
 
 
 def set_a_parameter(wire: Wire, team: str) -> None:

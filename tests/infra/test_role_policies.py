@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 from deployment import Deployment
-from test_layout import load_tool
 
-role_policies = load_tool("role_policies")
+from infra.tools.role_policies import WRITTEN, document, roles
 
 
 def plan(*resources: dict[str, Any]) -> dict[str, Any]:
@@ -21,9 +19,24 @@ def plan(*resources: dict[str, Any]) -> dict[str, Any]:
     }
     return {
         "variables": {"environment": {"value": "dev"}, "region": {"value": "eu-central-1"}},
-        "planned_values": {"root_module": {"child_modules": [{"resources": list(resources)}]}},
-        "prior_state": {"values": {"root_module": {"resources": [organization]}}},
+        "planned_values": {"root_module": {"resources": list(resources)}},
+        "configuration": {
+            "root_module": {
+                "resources": [{**found, "provider_config_key": "aws"} for found in resources]
+            }
+        },
+        "prior_state": {
+            "values": {
+                "root_module": {
+                    "child_modules": [{"address": "module.accounts", "resources": [organization]}]
+                }
+            }
+        },
     }
+
+
+def managed(kind: str, name: str, values: dict[str, Any]) -> dict[str, Any]:
+    return {"address": f"{kind}.{name}", "mode": "managed", "type": kind, "values": values}
 
 
 def role(name: str, principal: dict[str, str]) -> dict[str, Any]:
@@ -33,16 +46,13 @@ def role(name: str, principal: dict[str, str]) -> dict[str, Any]:
         "arn": f"arn:aws:iam::111111111111:role/{name}",
         "assume_role_policy": json.dumps(trust),
     }
-    return {"type": "aws_iam_role", "values": values}
+    return managed("aws_iam_role", name, values)
 
 
 def policy(of: str, *resources: str) -> dict[str, Any]:
     statement = {"Effect": "Allow", "Action": "x:Y", "Resource": list(resources)}
-    document = json.dumps({"Statement": [statement]})
-    return {
-        "type": "aws_iam_role_policy",
-        "values": {"role": of, "name": "use", "policy": document},
-    }
+    text = json.dumps({"Statement": [statement]})
+    return managed("aws_iam_role_policy", of, {"role": of, "name": "use", "policy": text})
 
 
 @pytest.mark.parametrize(
@@ -76,16 +86,14 @@ def policy(of: str, *resources: str) -> dict[str, Any]:
 )
 def test_what_is_called_otherwise_elsewhere_is_a_placeholder(text: str, placeholders: str) -> None:
     name = "minilab-dev-ingest"
-    found = role_policies.roles(
-        plan(role(name, {"Service": "lambda.amazonaws.com"}), policy(name, text))
-    )
+    found = roles(plan(role(name, {"Service": "lambda.amazonaws.com"}), policy(name, text)))
     assert found["ingest"]["name"] == "minilab-${environment}-ingest"
     assert found["ingest"]["account"] == "team-a"
     assert found["ingest"]["policies"]["use"]["Statement"][0]["Resource"] == [placeholders]
 
 
 def test_roles_that_no_code_has_are_left_out() -> None:
-    found = role_policies.roles(
+    found = roles(
         plan(
             role("minilab-dev-analyst", {"AWS": "arn:aws:iam::111111111111:root"}),
             role("minilab-dev-run", {"Service": "ecs-tasks.amazonaws.com"}),
@@ -96,17 +104,7 @@ def test_roles_that_no_code_has_are_left_out() -> None:
     assert found.keys() == {"analyst", "run"}
 
 
-def test_the_file_is_what_the_plans_say(deployment: Deployment, tmp_path: Path) -> None:
-    applied = [stack for stack in role_policies.STACKS if stack in deployment.settled]
-    found = {
-        name: role
-        for stack in applied
-        for name, role in role_policies.roles(deployment.settled[stack]).items()
-    }
-    written = json.loads(role_policies.WRITTEN.read_text())
-    if applied == list(role_policies.STACKS):
-        fresh = tmp_path / "role_policies.json"
-        fresh.write_text(role_policies.content(deployment.settled))
-        assert written == found, f"cp {fresh} infra/generated/role_policies.json"
-    else:
-        assert {name: written.get(name) for name in found} == found
+def test_the_file_is_what_the_plans_say(deployment: Deployment) -> None:
+    assert json.loads(WRITTEN.read_text()) == json.loads(document(deployment.settled)), (
+        "run: python -m infra.tools.role_policies .minilab/plans"
+    )

@@ -106,7 +106,10 @@ def test_sensors_and_runs_have_roles_of_their_own(tmp_path: Path) -> None:
     environ = os.environ | {"MINILAB_HOME": str(home)}
     with said.open("w") as stderr:
         process = subprocess.Popen(
-            [sys.executable, "-m", "minilab.cli", "up", "--no-open", "--enforce-iam"],
+            [
+                *(sys.executable, "-m", "minilab.cli", "up", "--no-open"),
+                *("--enforce-iam", "--traffic", "20"),
+            ],
             cwd=ROOT,
             env=environ,
             stderr=stderr,
@@ -116,8 +119,6 @@ def test_sensors_and_runs_have_roles_of_their_own(tmp_path: Path) -> None:
         _until_it_says("Ctrl-C", process, said)
         root = environ | stack.environment(home)
         _take(root, "minilab-dev-dagster-run", "dynamodb:UpdateItem")
-        command = [sys.executable, "-m", "minilab.cli", "simulate", "--events", "20"]
-        subprocess.run(command, cwd=ROOT, env=root, check=True, capture_output=True)
         _until_refused(home, "minilab-dev-dagster-run", "dynamodb:UpdateItem")
         assert {denial["role"] for denial in stack.denials(home)} == {"minilab-dev-dagster-run"}
         _take(root, "minilab-dev-dagster-code", "sqs:GetQueueAttributes")

@@ -14,6 +14,11 @@ output "environment" {
   )
 }
 
+output "kafka_cluster_arn" {
+  description = "ARN of the Kafka cluster, to make topics with; null where there is none."
+  value       = one(module.kafka[*].arn)
+}
+
 output "queue_names" {
   description = "The streams' queues, by stream: what alarms watch."
   value       = { for stream, queue in module.stream_queue : stream => queue.name }

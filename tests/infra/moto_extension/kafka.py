@@ -12,7 +12,7 @@ from urllib.parse import unquote
 from uuid import uuid4
 
 from moto.kafka import urls
-from moto.kafka.exceptions import KafkaException, NotFoundException
+from moto.kafka.exceptions import BadRequestException, KafkaException, NotFoundException
 from moto.kafka.models import FakeKafkaCluster, KafkaBackend, kafka_backends
 from moto.kafka.responses import KafkaResponse
 
@@ -179,6 +179,14 @@ def describe_cluster_operation(self: KafkaResponse) -> str:
 # --- configurations ------------------------------------------------------------------------------
 
 
+def _configuration(self: KafkaResponse) -> dict[str, Any]:
+    """The one that the path names; of one that is not there MSK speaks as of a bad request."""
+    found = _kept(self.kafka_backend, "configurations").get(_from_path(self, "arn"))
+    if found is None:
+        raise BadRequestException("Configuration ARN does not exist.")
+    return found
+
+
 @stub(KafkaResponse, "CreateConfiguration", "missing in moto")
 def create_configuration(self: KafkaResponse) -> str:
     name, now = self._get_param("name"), _now()
@@ -200,21 +208,20 @@ def create_configuration(self: KafkaResponse) -> str:
 
 @stub(KafkaResponse, "DescribeConfiguration", "missing in moto")
 def describe_configuration(self: KafkaResponse) -> str:
-    found = _one(_kept(self.kafka_backend, "configurations"), _from_path(self, "arn"))
+    found = _configuration(self)
     return json.dumps({name: found[name] for name in found if name != "serverProperties"})
 
 
 @stub(KafkaResponse, "DescribeConfigurationRevision", "missing in moto")
 def describe_configuration_revision(self: KafkaResponse) -> str:
-    found = _one(_kept(self.kafka_backend, "configurations"), _from_path(self, "arn"))
+    found = _configuration(self)
     told = {name: found[name] for name in ("arn", "creationTime", "serverProperties")}
     return json.dumps({**told, "revision": found["latestRevision"]["revision"]})
 
 
 @stub(KafkaResponse, "DeleteConfiguration", "missing in moto")
 def delete_configuration(self: KafkaResponse) -> str:
-    arn = _from_path(self, "arn")
-    _one(_kept(self.kafka_backend, "configurations"), arn)
+    arn = _configuration(self)["arn"]
     del _kept(self.kafka_backend, "configurations")[arn]
     return json.dumps({"arn": arn, "state": "DELETING"})
 

@@ -34,6 +34,7 @@ from . import (  # noqa: F401 - they join moto
     ram,
     rds,
     s3,
+    scaling,
     sqs,
 )
 from .registry import STUBS
