@@ -198,7 +198,7 @@ def exceptions_of(role: str) -> Exceptions:
     written = tomllib.loads(Path(__file__).with_name("role_exceptions.toml").read_text())
     found = {
         kind: {
-            (action, resource.replace("${role}", role)): entry["reason"]
+            (action, _for(role, resource)): entry["reason"]
             for entry in written.get(kind, [])
             if role in entry["roles"]
             for action in entry["actions"]
@@ -207,3 +207,7 @@ def exceptions_of(role: str) -> Exceptions:
         for kind in ("unseen", "withheld")
     }
     return Exceptions(**found)
+
+
+def _for(role: str, resource: str) -> str:
+    return resource.replace("${role}", role).replace("${task}", role.removesuffix("-start"))
