@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from deployment import ENVIRONMENT
-from plans import of_type, policies
+from plans import Resource, of_type, policies, resources
 
 from tests.support.aws_calls.compare import Permission, allowed, as_recorded, listed
 from tests.support.aws_calls.parts import ATHENA, ATHENA_FOR_ANALYSTS
@@ -60,15 +61,27 @@ def _is_taken_by_code_or_people(role: Mapping[str, Any]) -> bool:
 
 def permissions_of(plans: Plans, role: str) -> frozenset[Permission]:
     """What a role's policies allow."""
-    documents = [
-        document
-        for plan in plans.values()
-        for policy in of_type(plan, "aws_iam_role_policy")
-        if policy.values["role"] == NAME + role
-        for _, document in policies(policy)
-    ]
+    return _allowed(plans, _statements(plans, role))
+
+
+def _statements(plans: Plans, role: str) -> Iterator[Mapping[str, Any]]:
+    for policy in _all_of(plans, "aws_iam_role_policy", role):
+        for _, document in policies(policy):
+            yield from document["Statement"]
+
+
+def _all_of(plans: Plans, kind: str, role: str) -> Iterator[Resource]:
+    """A role, or its policies."""
+    attribute = "name" if kind == "aws_iam_role" else "role"
+    for plan in plans.values():
+        for found in of_type(plan, kind):
+            if found.values[attribute] == NAME + role:
+                yield found
+
+
+def _allowed(plans: Plans, statements: Iterable[Mapping[str, Any]]) -> frozenset[Permission]:
     aliases = {arn: f"alias/{name}" for arn, name in _keys(plans).items()}
-    return allowed(documents, ENVIRONMENT, aliases=aliases)
+    return allowed([{"Statement": list(statements)}], ENVIRONMENT, aliases=aliases)
 
 
 def calls_of(recorded: Iterable[Call], role: str) -> list[Call]:
@@ -121,6 +134,57 @@ def passed(plans: Plans) -> dict[str, list[str]]:
     }
 
 
+def reaching_out(plans: Plans, role: str) -> frozenset[Permission]:
+    """What a role's policies allow in other accounts than its own."""
+    (own,) = {_account(found.values["arn"]) for found in _all_of(plans, "aws_iam_role", role)}
+    return _allowed(
+        plans,
+        (
+            {**statement, "Resource": elsewhere}
+            for statement in _statements(plans, role)
+            if (
+                elsewhere := [
+                    r for r in listed(statement["Resource"]) if _account(r) not in ("", own)
+                ]
+            )
+        ),
+    )
+
+
+def let_in(plans: Plans, role: str) -> frozenset[Permission]:
+    """What the policies of queues, tables, buckets, keys and clusters let a role do by its name."""
+    return _allowed(
+        plans,
+        (
+            {
+                "Effect": statement["Effect"],
+                "Action": statement["Action"],
+                # A key's policy has no other word for the key.
+                "Resource": found.values["arn"] if found.type == "aws_kms_key" else resource,
+            }
+            for plan in plans.values()
+            for found in resources(plan)
+            for _, document in policies(found)
+            for statement in document["Statement"]
+            if NAME + role in _named_in(statement)
+            for resource in listed(statement["Resource"])
+        ),
+    )
+
+
+def _named_in(statement: Mapping[str, Any]) -> set[str]:
+    """The roles that a statement of a resource's policy is bound to."""
+    conditions = statement.get("Condition", {}).values()
+    arns = [arn for keys in conditions for arn in listed(keys.get("aws:PrincipalArn", []))]
+    return {arn.rpartition("/")[2] for arn in arns}
+
+
+def _account(arn: str) -> str:
+    """The account of an ARN, or at the end of a bucket's name; empty where there is none."""
+    found = re.search(r":(\d{12}):|^arn:aws:s3:::[a-z0-9-]+-(\d{12})(?:/|$)", arn)
+    return "" if found is None else found[1] or found[2]
+
+
 @dataclass(frozen=True)
 class Exceptions:
     """What is rightly otherwise than it was seen, each with its reason."""
@@ -134,7 +198,7 @@ def exceptions_of(role: str) -> Exceptions:
     written = tomllib.loads(Path(__file__).with_name("role_exceptions.toml").read_text())
     found = {
         kind: {
-            (action, resource.replace("${role}", role)): entry["reason"]
+            (action, _for(role, resource)): entry["reason"]
             for entry in written.get(kind, [])
             if role in entry["roles"]
             for action in entry["actions"]
@@ -143,3 +207,7 @@ def exceptions_of(role: str) -> Exceptions:
         for kind in ("unseen", "withheld")
     }
     return Exceptions(**found)
+
+
+def _for(role: str, resource: str) -> str:
+    return resource.replace("${role}", role).replace("${task}", role.removesuffix("-start"))

@@ -21,8 +21,10 @@ from roles import (
     encrypted,
     exceptions_of,
     is_of_ecs,
+    let_in,
     passed,
     permissions_of,
+    reaching_out,
     roles,
 )
 
@@ -73,6 +75,14 @@ def test_every_role_that_code_or_people_take_is_held_against_something(
 def test_a_role_may_do_what_its_code_does_and_no_more(held: Held) -> None:
     difference = held.compared()
     assert not difference, str(difference)
+
+
+@pytest.mark.parametrize("role", PARTS)
+def test_other_accounts_let_a_role_in_as_far_as_it_may_reach_out(
+    deployment: Deployment, role: str
+) -> None:
+    """Between accounts both sides decide: the role's policies, and the owner's."""
+    assert let_in(deployment.settled, role) == reaching_out(deployment.settled, role)
 
 
 def test_each_permission_that_is_taken_away_is_told(held: Held) -> None:

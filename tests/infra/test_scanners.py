@@ -44,6 +44,10 @@ NO_FINDING = (
     ("aws_kms_key", "MISMATCHED_TYPE", "ArnLike requires a value of type Arn but given String"),
     # Within a key's policy, * is that key.
     ("aws_kms_key", "RESOURCE_STAR", "kms:"),
+    # AWS's own example of a cluster's policy has them so, each on the cluster itself.
+    ("aws_msk_cluster_policy", "RESOURCE_MISMATCH", "'kafka:CreateVpcConnection'"),
+    # Within a sink's policy, * is that sink.
+    ("aws_oam_sink_policy", "RESOURCE_STAR", "oam:CreateLink"),
     # The outer wall: each service behind it names its callers.
     ("aws_vpclattice_auth_policy", "RESOURCE_STAR", "vpc-lattice-svcs:Invoke"),
     # In AWS's reference since, and not in parliament's copy of it.

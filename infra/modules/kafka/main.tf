@@ -5,8 +5,6 @@ data "aws_region" "current" {}
 locals {
   here = "arn:${data.aws_partition.current.partition}:kafka:${data.aws_region.current.name}:${data.aws_caller_identity.current.account_id}"
 
-  # By name: the unique id in a cluster's ARN is only known afterwards.
-  cluster_arn    = "${local.here}:cluster/${var.name}/*"
   log_group_name = "/minilab/${var.name}/brokers"
 }
 
@@ -145,7 +143,7 @@ resource "aws_msk_cluster_policy" "this" {
           Effect    = "Allow"
           Principal = { AWS = "arn:${data.aws_partition.current.partition}:iam::${writer.account_id}:root" }
           Action    = ["kafka-cluster:Connect", "kafka-cluster:WriteDataIdempotently"]
-          Resource  = local.cluster_arn
+          Resource  = aws_msk_cluster.this.arn
           Condition = { ArnEquals = { "aws:PrincipalArn" = [for role in writer.roles : "arn:${data.aws_partition.current.partition}:iam::${writer.account_id}:role/${role}"] } }
         },
         {
@@ -162,7 +160,7 @@ resource "aws_msk_cluster_policy" "this" {
           Effect    = "Allow"
           Principal = { AWS = "arn:${data.aws_partition.current.partition}:iam::${writer.account_id}:root" }
           Action    = ["kafka:CreateVpcConnection", "kafka:DescribeCluster", "kafka:DescribeClusterV2", "kafka:GetBootstrapBrokers"]
-          Resource  = local.cluster_arn
+          Resource  = aws_msk_cluster.this.arn
         },
       ]
     ])
