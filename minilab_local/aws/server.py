@@ -79,7 +79,7 @@ def _application(home: Path, *, enforce_iam: bool) -> tuple[WsgiApp, State]:
         os.environ.pop(name, None)
 
     from minilab_local.aws import repeatable  # noqa: F401, I001 - before any service of moto
-    from minilab_local.aws import glue, objects
+    from minilab_local.aws import cloudwatch, glue, objects
     from minilab_local.aws.app import Application
     from minilab_local.aws.state import State
     from minilab_local.iam import guard
@@ -87,6 +87,7 @@ def _application(home: Path, *, enforce_iam: bool) -> tuple[WsgiApp, State]:
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
     objects.use_root(home / "objects")
+    cloudwatch.install()
     glue.install()
     moto_app = _Moto(DomainDispatcherApplication(create_backend_app))
     state = State(home / "state", moto_app)
