@@ -33,7 +33,7 @@ PARTS: Mapping[str, frozenset[str]] = {
     "dagster-run": frozenset({"dagster-run", "lander", "dbt", ATHENA}),
 }
 
-_OTHERS = ("organization", "security", "network")
+_OTHERS = ("bootstrap", "organization", "security", "network")
 """Stacks whose roles are Terraform's own, or AWS's to write logs with: no code of ours has them."""
 _CODE = {"lambda.amazonaws.com", "ecs-tasks.amazonaws.com"}
 
