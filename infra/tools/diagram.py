@@ -48,6 +48,8 @@ WORDS = {
     "s3:ListBucket": "list",
     "kms:Decrypt": "decrypt",
     "kms:GenerateDataKey": "encrypt",
+    "glue:GetDatabase": "read",
+    "glue:GetDatabases": "read",
     "glue:GetTable": "read",
     "kafka-cluster:WriteData": "write",
     "kafka-cluster:Connect": "connect",
@@ -55,7 +57,7 @@ WORDS = {
 }
 """Actions that say what a grant is for, as words; the others of a grant go along with these."""
 
-ACTORS = ("#2563eb", "#c2410c", "#15803d", "#a21caf", "#0e7490", "#be123c", "#a16207")
+ACTORS = ("#2563eb", "#c2410c", "#15803d", "#a21caf", "#0e7490", "#be123c", "#a16207", "#4d7c0f")
 LATTICE, METRICS, TERRAFORM, INK, QUIET = "#7c3aed", "#0f766e", "#64748b", "#1e293b", "#64748b"
 HEAD = {"Workloads": "#dbeafe", "Infrastructure": "#dcfce7", "Security": "#fee2e2", None: "#e2e8f0"}
 
@@ -74,6 +76,8 @@ class Row:
     """Role whose ways begin here."""
     grant: tuple[str, str] | None = None
     """Account and role whose way ends here."""
+    goes_on: bool = False
+    """Whether it is more of the line above, and no way ends here."""
 
 
 @dataclass
@@ -226,7 +230,9 @@ def _merged(rows: list[Row]) -> Iterator[Row]:
         by_actor.setdefault(row.grant, []).append(row.text)
     for actor, texts in by_actor.items():
         who = actor[1] or f"{actor[0]}, deploying"
-        yield Row(f"{who}: {', '.join(dict.fromkeys(texts))}", "grant", grant=actor)
+        said = f"{who}: {', '.join(dict.fromkeys(texts))}"
+        for index, text in enumerate(_wrap(said, COLUMN - 3 * PAD, SMALL)):
+            yield Row(text, "grant", grant=actor, goes_on=index > 0)
 
 
 def _may(way: dict[str, Any]) -> str:
@@ -280,6 +286,7 @@ def _box(
         dash="4 3",
         radius=5,
     )
+    acting = {role for name, role in colours if name == column.name}
     for row in column.rows:
         indent = 2 * PAD if row in column.inside else PAD
         x = column.x + indent
@@ -289,7 +296,7 @@ def _box(
             assert row.grant is not None
             canvas.text(x + 10, row.y, row.text, size=SMALL, fill=colours[row.grant])
         else:
-            colour = colours.get((column.name, row.actor or ""), INK)
+            colour = colours[(column.name, row.actor)] if row.actor in acting else INK
             canvas.text(x, row.y, row.text, weight=600 if row.kind == "thing" else 400, fill=colour)
 
 
@@ -355,7 +362,7 @@ def _lines(canvas: Canvas, columns: list[Column], colours: dict[Actor, str]) -> 
     ends: dict[Actor, list[tuple[int, Row]]] = {}
     for column in columns:
         for row in column.rows:
-            if row.grant is not None:
+            if row.grant is not None and not row.goes_on:
                 ends.setdefault(row.grant, []).append((place[column.name], row))
 
     tracks: dict[int, list[Actor]] = {}
@@ -511,9 +518,9 @@ def _metrics(
 # --- SVG -----------------------------------------------------------------------------------------
 
 
-def _wrap(text: str, width: float) -> list[str]:
+def _wrap(text: str, width: float, size: float = NORMAL) -> list[str]:
     """Lines of words that fit in a width, by the mean width of a small letter."""
-    most = int(width / (NORMAL * 0.54))
+    most = int(width / (size * 0.54))
     lines = [""]
     for word in text.split():
         if len(lines[-1]) + len(word) + 1 > most:

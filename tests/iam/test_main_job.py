@@ -24,6 +24,7 @@ import pytest
 
 from minilab_local import stack
 from minilab_local.dagster.process import CODE_ROLE, RUN_ROLE, prepare_home
+from minilab_local.iam.roles import OPERATOR
 
 ROOT = Path(__file__).resolve().parents[2]
 ACCOUNT = "123456789012"
@@ -115,7 +116,7 @@ def laptop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laptop]:
 @pytest.fixture(scope="module")
 def key(laptop: Laptop) -> str:
     """An API key."""
-    made = laptop.run("-m", "minilab.cli", "tenants", "create", "acme")
+    made = laptop.run("-m", "minilab.cli", "tenants", "create", "acme", role=OPERATOR)
     assert made.returncode == 0, made.stderr
     return str(made.stdout.split()[-1])
 
@@ -208,6 +209,25 @@ registry = load_registry()
 for stream in registry.streams:
     print(backlog(Settings.from_env(), registry, stream))
 """
+
+
+def test_an_operator_looks_after_what_failed(laptop: Laptop, key: str) -> None:
+    before = laptop.denials()
+    listed = laptop.run("-m", "minilab.cli", "failed", "list", "--json", role=OPERATOR)
+    assert listed.returncode == 0, listed.stderr
+    assert len(json.loads(listed.stdout)) == 5
+    again = laptop.run(
+        *("-m", "minilab.cli", "failed", "replay", "--reason", "contract_violation", "--yes"),
+        role=OPERATOR,
+    )
+    assert again.returncode == 0, again.stderr
+    for command in ("list", "rotate acme"):
+        done = laptop.run("-m", "minilab.cli", "tenants", *command.split(), role=OPERATOR)
+        assert done.returncode == 0, done.stderr
+    assert laptop.denials() == before
+    landed = laptop.run("-m", "minilab.cli", "land", "--stream", "product", role=OPERATOR)
+    assert landed.returncode == 1
+    assert "minilab-dev-operator/laptop is not authorized to perform" in landed.stderr
 
 
 def test_the_sensors_under_their_role(laptop: Laptop) -> None:

@@ -45,9 +45,10 @@ def test_a_role_is_named_after_this_deployment() -> None:
 
 def test_what_a_variable_of_iam_is_stays() -> None:
     """``${aws:…}`` is IAM's own, and not the file's."""
-    text = TEXT.replace("${database_prefix}_raw/*", "${aws:PrincipalTag/team}")
-    roles = roles_of(text, Settings(), ACCOUNT)
-    assert "${aws:PrincipalTag/team}" in json.dumps(roles[RUN_ROLE].policies)
+    policies = {"use": {"Resource": "arn:aws:s3:::${environment}/${aws:PrincipalTag/team}"}}
+    text = json.dumps({"one": {"name": "one", "trust": {}, "policies": policies}})
+    found = roles_of(text, Settings(env="mine"), ACCOUNT)["one"].policies["use"]["Resource"]
+    assert found == "arn:aws:s3:::mine/${aws:PrincipalTag/team}"
 
 
 @pytest.fixture
@@ -87,7 +88,7 @@ def test_roles_are_made_taken_and_made_again(aws: Aws, roles: Callable[..., Role
 def test_a_role_that_is_not_in_the_file(roles: Callable[..., Roles]) -> None:
     with pytest.raises(MinilabError, match="no role 'boss'") as raised:
         roles().assume("boss")
-    assert "ingest, processor, administrator" in str(raised.value.hint)
+    assert "operator, processor, administrator" in str(raised.value.hint)
 
 
 def test_a_folder_without_the_file(roles: Callable[..., Roles], tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 import boto3
 from botocore.config import Config
+from botocore.exceptions import ClientError
 
 REGION = "eu-central-1"
 MANAGEMENT = "123456789012"
@@ -86,3 +87,16 @@ def running_cloud() -> Iterator[Cloud]:
     finally:
         server.stdin.close()
         server.wait(timeout=30)
+
+
+def refused(call: Any, **arguments: Any) -> str:
+    """The error code with which a call fails.
+
+    Raises:
+        AssertionError: it does not fail.
+    """
+    try:
+        answer = call(**arguments)
+    except ClientError as error:
+        return str(error.response["Error"]["Code"])
+    raise AssertionError(f"not refused: {answer}")

@@ -81,3 +81,9 @@ def deployment(
         request.getfixturevalue("recording")
     with request.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
         return deploy(terraform, cloud)
+
+
+@pytest.fixture(scope="session")
+def account_ids(deployment: Deployment) -> dict[str, str]:
+    """Ids of the accounts, by name."""
+    return dict(deployment.outputs("organization")["account_ids"])

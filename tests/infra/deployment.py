@@ -15,6 +15,7 @@ from graphlib import TopologicalSorter
 from typing import Any, TypeVar
 
 from cloud import MANAGEMENT, Cloud
+from plans import changed
 from terraform import Result, Terraform
 
 ENVIRONMENT = "dev"
@@ -86,10 +87,20 @@ class Deployment:
     def apply(self, stack: str) -> None:
         self.run(stack, "apply", "-auto-approve")
 
+    def apply_all(self, *stacks: str) -> None:
+        """Apply stacks of which none looks up another."""
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            list(pool.map(self.apply, stacks))
+
     def plan(self, stack: str) -> Any:
         """A new plan, as JSON."""
         self.run(stack, "plan", "-out=plan")
         return self.terraform.json(f"stacks/{stack}", "show", "-json", "plan")
+
+    def changes(self, *stacks: str) -> dict[str, dict[str, tuple[str, ...]]]:
+        """What new plans would do, by stack and address."""
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            return dict(zip(stacks, map(changed, pool.map(self.plan, stacks)), strict=True))
 
     def outputs(self, stack: str) -> dict[str, Any]:
         found = self.terraform.json(f"stacks/{stack}", "output", "-json")

@@ -1,4 +1,4 @@
-"""The whole of infra/ applied, looked at from outside, disturbed, mended and removed.
+"""The whole of infra/ applied, looked at from outside, disturbed and mended.
 
 The tests build on one another and run in this order; each names what it needs.
 """
@@ -12,9 +12,8 @@ import sys
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
-from cloud import MANAGEMENT
-from deployment import NEEDED_BY, ORDER, Deployment, in_order
+from cloud import MANAGEMENT, refused
+from deployment import ORDER, Deployment
 from plans import changed, of_type, resources
 
 from minilab.lake.glue import ensure_tables
@@ -34,18 +33,6 @@ ACCOUNT_OF_PROVIDER = {
     "aws.team_b": "team-b",
 }
 TEAMS = ("shared-services", "analytics", "team-a", "team-b")
-
-
-@pytest.fixture(scope="module")
-def account_ids(deployment: Deployment) -> dict[str, str]:
-    return dict(deployment.outputs("organization")["account_ids"])
-
-
-def refused(call: Any, **arguments: Any) -> str:
-    """The error code with which a call fails."""
-    with pytest.raises(ClientError) as caught:
-        call(**arguments)
-    return str(caught.value.response["Error"]["Code"])
 
 
 def test_state_is_in_the_bucket_that_bootstrap_made(deployment: Deployment) -> None:
@@ -340,8 +327,8 @@ def test_the_code_finds_all_that_it_needs(
             assert missing == expected
             assert len(provision(*there)) == len(expected)
             assert provision(*there, "--check") == []
-    assert changed(deployment.plan("ingestion")) == {}
-    assert changed(deployment.plan("shared-services")) == {}
+    nothing = {"ingestion": {}, "shared-services": {}}
+    assert deployment.changes("ingestion", "shared-services") == nothing
 
 
 def test_the_raw_tables_are_as_the_code_would_make_them(
@@ -424,20 +411,21 @@ def test_drift_is_found_and_mended(deployment: Deployment, account_ids: dict[str
     s3control = deployment.cloud.client("s3control", team_a)
     s3control.delete_public_access_block(AccountId=team_a)
 
-    assert changed(deployment.plan("network")) == {
-        'module.team_a.module.service["minilab-dev-ingest"].aws_vpclattice_auth_policy.this': (
-            "update",
-        ),
-        "module.team_b.module.vpc.aws_default_security_group.this": ("update",),
-    }
-    assert changed(deployment.plan("security")) == {
-        "module.baseline_team_a.aws_s3_account_public_access_block.this": ("create",),
+    assert deployment.changes("network", "security") == {
+        "network": {
+            'module.team_a.module.service["minilab-dev-ingest"].aws_vpclattice_auth_policy.this': (
+                "update",
+            ),
+            "module.team_b.module.vpc.aws_default_security_group.this": ("update",),
+        },
+        "security": {
+            "module.baseline_team_a.aws_s3_account_public_access_block.this": ("create",),
+        },
     }
 
-    deployment.apply("network")
-    deployment.apply("security")
+    deployment.apply_all("network", "security")
 
-    assert changed(deployment.plan("network")) == changed(deployment.plan("security")) == {}
+    assert deployment.changes("network", "security") == {"network": {}, "security": {}}
     after = lattice.get_auth_policy(resourceIdentifier=service)["policy"]
     assert json.loads(after) == json.loads(before)
     (default,) = ec2.describe_security_groups(GroupIds=[default["GroupId"]])["SecurityGroups"]
@@ -490,36 +478,3 @@ def test_an_alarm_is_taken_out_of_those_by_which_data_is_late(
     assert len(cloudwatch.describe_alarms(AlarmNames=down)["MetricAlarms"]) == 3
     deployment.run("monitoring", "apply", "-auto-approve", "-var=dagster_runs=false")
     assert cloudwatch.describe_alarms(AlarmNames=down)["MetricAlarms"] == []
-
-
-def test_all_is_destroyed_to_the_last_resource(deployment: Deployment) -> None:
-    def do(command: str, stack: str) -> str:
-        deployment.run(stack, command, "-auto-approve")
-        return deployment.terraform.run(f"stacks/{stack}", "state", "list").output
-
-    steps = {
-        ("destroy", stack): [("destroy", other) for other in others]
-        for stack, others in NEEDED_BY.items()
-    }
-    assert in_order(steps, do) == dict.fromkeys(steps, "")
-
-
-def test_nothing_is_left_behind(deployment: Deployment, account_ids: dict[str, str]) -> None:
-    """By AWS's word. Bootstrap stays: it holds the state."""
-    client = deployment.cloud.client
-    assert refused(client("organizations").describe_organization) == (
-        "AWSOrganizationsNotInUseException"
-    )
-    assert client("cloudtrail").describe_trails()["trailList"] == []
-    assert client("cloudwatch").describe_alarms()["MetricAlarms"] == []
-    assert client("budgets").describe_budgets(AccountId=MANAGEMENT)["Budgets"] == []
-    shared = account_ids["shared-services"]
-    told = client("cloudwatch", shared).describe_alarms(
-        AlarmTypes=["MetricAlarm", "CompositeAlarm"]
-    )
-    assert told["MetricAlarms"] == told["CompositeAlarms"] == []
-    assert client("kafka", shared).list_clusters()["ClusterInfoList"] == []
-    assert client("rds", shared).describe_db_instances()["DBInstances"] == []
-    assert client("ecs", shared).list_clusters()["clusterArns"] == []
-    buckets = {bucket["Name"] for bucket in client("s3").list_buckets()["Buckets"]}
-    assert buckets == {deployment.outputs("bootstrap")["state_bucket"]}

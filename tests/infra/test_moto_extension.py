@@ -18,7 +18,7 @@ import botocore.session
 import pytest
 from botocore.exceptions import ClientError
 from botocore.model import ListShape, MapShape, Shape, StructureShape
-from cloud import MANAGEMENT, REGION, Cloud
+from cloud import MANAGEMENT, REGION, Cloud, refused
 
 
 def mismatches(value: Any, shape: Shape, at: str = "") -> Iterator[str]:
@@ -445,9 +445,7 @@ def join_kafka(wire: Wire, owner: str, team: str) -> None:
     ):
         theirs.put_cluster_policy(**of_cluster, **next_policy(theirs, cluster, statement))
         assert refused(ours.create_vpc_connection, **connection) == "ForbiddenException"
-    statement = allowing(
-        team, ["kafka:CreateVpcConnection"], f"{cluster.partition('/kafka/')[0]}/kafka/*"
-    )
+    statement = allowing(team, ["kafka:CreateVpcConnection"], cluster)
     theirs.put_cluster_policy(**of_cluster, **next_policy(theirs, cluster, statement))
     made = {"Arn": ours.create_vpc_connection(**connection)["VpcConnectionArn"]}
     assert made["Arn"].split(":")[4] == team
@@ -627,13 +625,6 @@ def make_an_instance(wire: Wire, team: str) -> None:
     )["DBInstance"]
     assert told["CACertificateIdentifier"] == "rds-ca-rsa2048-g1"
     rds.delete_db_instance(**of_instance, SkipFinalSnapshot=True)
-
-
-def refused(call: Any, **arguments: Any) -> str:
-    """The error code with which a call fails."""
-    with pytest.raises(ClientError) as caught:
-        call(**arguments)
-    return code_of(caught)
 
 
 def arn_of(sqs: Any, url: str) -> str:
