@@ -239,6 +239,10 @@ def test_a_type_that_got_a_contract_tells_the_stream(lab: Lab, failed: Any, inge
         ({"data": {"user_id": "ü" * 900_000}}, None, "json"),
         ({"data": ..., "data_base64": "QUJD" * 400_000}, b"QUJD" * 400_000, "base64"),
     ],
+    ids=[
+        "json",
+        "base64",
+    ],  # an id is put into the environment, which has an end
 )
 def test_a_payload_over_the_limit_is_claimed_again(
     lab: Lab, failed: Any, ingested: Any, payload: dict[str, Any], content: Any, kind: str

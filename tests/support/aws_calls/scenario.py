@@ -60,4 +60,5 @@ def _recorded(calls: Path, folder: Path, arguments: Sequence[str]) -> None:
         text=True,
     )
     if done.returncode != 0:
-        raise RuntimeError(f"{' '.join(arguments)} failed:\n{done.stdout[-5000:]}")
+        told = "\n".join(line[:500] for line in done.stdout.splitlines()[-60:])
+        raise RuntimeError(f"{' '.join(arguments)} failed:\n{told}")
