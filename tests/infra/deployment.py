@@ -1,4 +1,4 @@
-"""All stacks of one environment, applied as infra/README.md tells a person to.
+"""All stacks of one environment, applied as infra/README.md tells a person to (``infra/tf``).
 
 Only that stacks which need nothing of each other are applied at the same time: most of it is the
 provider waiting for AWS.
@@ -17,6 +17,8 @@ from typing import Any, TypeVar
 from cloud import MANAGEMENT, Cloud
 from plans import changed
 from terraform import Result, Terraform
+
+from infra.tools.tf import Stack
 
 ENVIRONMENT = "dev"
 NEEDS: dict[str, tuple[str, ...]] = {
@@ -70,18 +72,18 @@ class Deployment:
         self, stack: str, command: str, *arguments: str, ends: tuple[int, ...] = (0,)
     ) -> Result:
         """A Terraform command with the environment's variables."""
-        folder = f"../../environments/{ENVIRONMENT}"
-        files: tuple[str, ...] = (
-            f"-var-file={folder}/common.tfvars",
-            f"-var-file={folder}/{stack}.tfvars",
-        )
-        files += FROM_THE_SECOND_APPLY.get(stack, ())
+        variables = [
+            *Stack(ENVIRONMENT, stack).variables,
+            *FROM_THE_SECOND_APPLY.get(stack, ()),
+        ]
         if stack in LATTICE_SERVICES:
             service = f"minilab-{ENVIRONMENT}-{LATTICE_SERVICES[stack]}"
             group = self.outputs("network")["services"][service]["target_group_arn"]
-            files += (f"-var=lattice_target_group_arn={group}",)
+            variables.append(f"-var=lattice_target_group_arn={group}")
         return self.terraform.run(
-            f"stacks/{stack}", command, "-no-color", "-input=false", *files, *arguments, ends=ends
+            f"stacks/{stack}",
+            *(command, "-no-color", "-input=false", *variables, *arguments),
+            ends=ends,
         )
 
     def apply(self, stack: str) -> None:
@@ -108,12 +110,10 @@ class Deployment:
 
     def init(self, stack: str, *arguments: str) -> None:
         """Turn a stack to the state bucket."""
-        backend = f"../../environments/{ENVIRONMENT}/backend.hcl"
         self.terraform.run(
             f"stacks/{stack}",
-            *("init", "-no-color", "-input=false", f"-backend-config={backend}"),
-            *(f"-backend-config=bucket={_BUCKET}", f"-backend-config=key={stack}.tfstate"),
-            *arguments,
+            *("init", "-no-color", "-input=false", *Stack(ENVIRONMENT, stack).backend),
+            *(f"-backend-config=bucket={_BUCKET}", *arguments),
         )
 
 

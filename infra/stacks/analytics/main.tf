@@ -221,6 +221,13 @@ resource "aws_iam_role_policy" "analyst" {
         Action   = ["kms:Decrypt", "kms:GenerateDataKey"]
         Resource = module.answers_key.arn
       },
+      {
+        # Which service, and what of it, the network and the service itself say (network.tfvars).
+        Sid      = "OpenDagster"
+        Effect   = "Allow"
+        Action   = "vpc-lattice-svcs:Invoke"
+        Resource = "arn:${local.partition}:vpc-lattice:${var.region}:${local.shared}:service/*"
+      },
     ])
   })
 
