@@ -359,11 +359,10 @@ def _process(facts: dict[str, Any] | None) -> psutil.Process | None:
         return None
     try:
         process = psutil.Process(facts["pid"])
-        alive = process.is_running() and process.status() != psutil.STATUS_ZOMBIE
         same = abs(process.create_time() - facts.get("created", 0)) < 1.0
     except psutil.Error:
         return None
-    return process if alive and same else None
+    return process if same and _runs(process) else None
 
 
 def _recorded(home: Path) -> list[psutil.Process]:
@@ -403,8 +402,29 @@ def _end(processes: list[psutil.Process], seconds: float) -> None:
     for process in processes:
         with contextlib.suppress(psutil.Error):
             process.terminate()
-    _, alive = psutil.wait_procs(processes, timeout=seconds)
+    alive = _alive_after(seconds, processes)
     for process in alive:
         with contextlib.suppress(psutil.Error):
             process.kill()
-    psutil.wait_procs(alive, timeout=5.0)
+    _alive_after(5.0, alive)
+
+
+def _alive_after(seconds: float, processes: list[psutil.Process]) -> list[psutil.Process]:
+    """Wait for processes to end; returns those that have not.
+
+    One that another process started, which does not ask after it, stays a zombie, and has ended
+    all the same: ``psutil.wait_procs`` would wait for it in vain.
+    """
+    deadline = time.monotonic() + seconds
+    while alive := [process for process in processes if _runs(process)]:
+        if time.monotonic() > deadline:
+            break
+        psutil.wait_procs(alive, timeout=0.1)
+    return alive
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False

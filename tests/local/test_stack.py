@@ -272,3 +272,20 @@ def test_every_command_shows_an_example(command: list[str], home: Path) -> None:
     shown = minilab("local", *command, "--help", home=home)
     assert shown.returncode == 0
     assert re.search(r"Example:\n +(eval .*)?minilab local", shown.stdout)
+
+
+@pytest.mark.timeout(60)
+def test_a_process_whose_parent_does_not_ask_after_it_is_not_waited_for() -> None:
+    """It stays a zombie until that parent ends: the wait would take all its 600 seconds."""
+    careless = (
+        "import subprocess, sys; child = subprocess.Popen(['sleep', '600']);"
+        "print(child.pid, flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", careless], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as parent:
+        assert parent.stdout is not None and parent.stdin is not None
+        child = psutil.Process(int(parent.stdout.readline()))
+        local_stack._end([child], seconds=600)
+        assert child.status() == psutil.STATUS_ZOMBIE
+        parent.stdin.close()
