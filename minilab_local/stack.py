@@ -334,7 +334,8 @@ def _wait_until_ready(
 def _wait_for_services(home: Path, wanted: Wanted) -> dict[str, str]:
     deadline = time.monotonic() + _SERVICES_SECONDS
     while True:
-        now, facts = environment(home), _services_facts(home)
+        # In this order: what is read once they are ready has the API's address.
+        facts, now = _services_facts(home), environment(home)
         if facts.get("id") == wanted.id:
             if facts["phase"] == "ready":
                 return now

@@ -22,6 +22,7 @@ import pytest
 from minilab.errors import MinilabError
 from minilab_local import home as homes
 from minilab_local import stack as local_stack
+from minilab_local.services import Wanted
 
 
 def wait_for(condition: Callable[[], Any], seconds: float = 60) -> Any:
@@ -289,3 +290,19 @@ def test_a_process_whose_parent_does_not_ask_after_it_is_not_waited_for() -> Non
         local_stack._end([child], seconds=600)
         assert child.status() == psutil.STATUS_ZOMBIE
         parent.stdin.close()
+
+
+def test_the_environment_is_that_of_when_the_services_are_ready(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The supervisor may write its file between two looks at it."""
+    wanted = Wanted("handler", (), str(tmp_path), {})
+    written: dict[str, str] = {}
+
+    def facts(home: Path) -> dict[str, Any]:
+        written["MINILAB_API_URL"] = "http://127.0.0.1:1"
+        return {"id": wanted.id, "phase": "ready"}
+
+    monkeypatch.setattr(local_stack, "_services_facts", facts)
+    monkeypatch.setattr(local_stack, "environment", lambda home: dict(written))
+    assert local_stack._wait_for_services(tmp_path, wanted) == written
