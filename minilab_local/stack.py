@@ -24,6 +24,7 @@ import psutil
 from minilab.errors import MinilabError
 from minilab_local import services
 from minilab_local.aws.http import DENIALS_PATH
+from minilab_local.endings import end, runs
 from minilab_local.home import locked, logs, read_json, run_file, tail
 from minilab_local.iam.roles import Roles
 from minilab_local.programs import project_root
@@ -363,7 +364,7 @@ def _process(facts: dict[str, Any] | None) -> psutil.Process | None:
         same = abs(process.create_time() - facts.get("created", 0)) < 1.0
     except psutil.Error:
         return None
-    return process if same and _runs(process) else None
+    return process if same and runs(process) else None
 
 
 def _recorded(home: Path) -> list[psutil.Process]:
@@ -375,7 +376,7 @@ def _recorded(home: Path) -> list[psutil.Process]:
 
 def _clear_stale(home: Path) -> None:
     """After a crash: end what a dead supervisor left behind, and forget it."""
-    _end(_recorded(home), seconds=10.0)
+    end(_recorded(home), seconds=10.0)
     run_file(home).unlink(missing_ok=True)
 
 
@@ -383,8 +384,8 @@ def _stop(home: Path) -> bool:
     processes = _recorded(home)
     if processes:
         # The supervisor stops its children in order; only what is left then is ended directly.
-        _end(processes[:1], seconds=_STOP_SECONDS)
-        _end(processes[1:], seconds=10.0)
+        end(processes[:1], seconds=_STOP_SECONDS)
+        end(processes[1:], seconds=10.0)
     run_file(home).unlink(missing_ok=True)
     return bool(processes)
 
@@ -395,37 +396,5 @@ def _end_tree(home: Path, pid: int) -> None:
     with contextlib.suppress(psutil.Error):
         parent = psutil.Process(pid)
         tree += [parent, *parent.children(recursive=True)]
-    _end(tree, seconds=10.0)
+    end(tree, seconds=10.0)
     run_file(home).unlink(missing_ok=True)
-
-
-def _end(processes: list[psutil.Process], seconds: float) -> None:
-    for process in processes:
-        with contextlib.suppress(psutil.Error):
-            process.terminate()
-    alive = _alive_after(seconds, processes)
-    for process in alive:
-        with contextlib.suppress(psutil.Error):
-            process.kill()
-    _alive_after(5.0, alive)
-
-
-def _alive_after(seconds: float, processes: list[psutil.Process]) -> list[psutil.Process]:
-    """Wait for processes to end; returns those that have not.
-
-    One that another process started, which does not ask after it, stays a zombie, and has ended
-    all the same: ``psutil.wait_procs`` would wait for it in vain.
-    """
-    deadline = time.monotonic() + seconds
-    while alive := [process for process in processes if _runs(process)]:
-        if time.monotonic() > deadline:
-            break
-        psutil.wait_procs(alive, timeout=0.1)
-    return alive
-
-
-def _runs(process: psutil.Process) -> bool:
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.Error:
-        return False

@@ -16,9 +16,9 @@ from pathlib import Path
 import click
 
 from minilab.errors import MinilabError
-from minilab_local import stack
+from minilab_local import ports, stack
 from minilab_local.cli.steps import Steps
-from minilab_local.dagster.process import ROLES, Credentials, Dagster, free_port, prepare_home
+from minilab_local.dagster.process import ROLES, Credentials, Dagster, prepare_home
 from minilab_local.home import find_home
 from minilab_local.programs import environment_with, minilab, project_root, run_json
 from minilab_local.services import API_URL
@@ -147,7 +147,7 @@ def _running_dagster(
             check=True,
             stdout=subprocess.DEVNULL,
         )
-    port = free_port(wanted_port)
+    port = ports.choose(None, wanted_port, "--port")
     if port != wanted_port:
         steps.say(f"  port {wanted_port} is taken; the UI takes {port}")
     dagster = Dagster(root=root, environ=environ, port=port, credentials=credentials)

@@ -11,7 +11,6 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,6 +20,9 @@ import psutil
 import yaml
 
 from minilab.errors import MinilabError
+from minilab_local import ports, probe
+from minilab_local.endings import end
+from minilab_local.home import tail
 
 _TEMPLATE = Path(__file__).with_name("dagster.yaml")
 _START_SECONDS = 120
@@ -50,19 +52,6 @@ def prepare_home(state: Path, credentials: Credentials) -> Path:
     return home
 
 
-def free_port(wanted: int) -> int:
-    """``wanted`` where it is free on 127.0.0.1, otherwise one that is."""
-    for port in (wanted, 0):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return int(probe.getsockname()[1])
-    raise MinilabError("No free port on 127.0.0.1.")
-
-
 @dataclass(frozen=True)
 class Part:
     """One process: its command line, its whole environment, and how one knows that it is up."""
@@ -79,13 +68,13 @@ def parts(root: Path, environ: Mapping[str, str], url: str, credentials: Credent
     python = (sys.executable, "-m")
 
     def ui_answers() -> bool:
-        return _answers(f"{url}/server_info")
+        return probe.answers(int(address[1]), "/server_info")
 
     if not credentials:
         command = (*python, "dagster", "dev", "-w", "workspace.yaml", *listen)
         return [Part(command, environ, ui_answers)]
     module = yaml.safe_load((root / "workspace.yaml").read_text())["load_from"][0]["python_module"]
-    name, port = module["location_name"], free_port(0)
+    name, port = module["location_name"], ports.choose(None, 0, "--port")
     workspace = Path(environ["DAGSTER_HOME"]) / "workspace.yaml"
     server = {"host": "127.0.0.1", "port": port, "location_name": name}
     workspace.write_text(yaml.safe_dump({"load_from": [{"grpc_server": server}]}))
@@ -167,14 +156,7 @@ class Dagster:
         for process in self._processes:
             with suppress(subprocess.TimeoutExpired):
                 process.wait(max(0.0, deadline - time.monotonic()))
-        for below in tree:
-            with suppress(psutil.NoSuchProcess):
-                below.terminate()
-        _, alive = psutil.wait_procs(tree, timeout=_KILL_SECONDS)
-        for below in alive:
-            with suppress(psutil.NoSuchProcess):
-                below.kill()
-        psutil.wait_procs(alive, timeout=_KILL_SECONDS)
+        end(tree, _KILL_SECONDS)
         for process in self._processes:
             process.poll()
 
@@ -188,16 +170,7 @@ class Dagster:
         return tree
 
     def _log_end(self) -> str:
-        lines = self.log.read_text(errors="replace").splitlines()[-20:]
-        return "\n".join(lines) + f"\n(whole log: {self.log})"
-
-
-def _answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=2) as response:
-            return bool(response.status == 200)
-    except OSError:
-        return False
+        return f"{tail(self.log, 20)}\n(whole log: {self.log})"
 
 
 def _is_open(port: int) -> bool:

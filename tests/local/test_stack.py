@@ -22,6 +22,7 @@ import pytest
 from minilab.errors import MinilabError
 from minilab_local import home as homes
 from minilab_local import stack as local_stack
+from minilab_local.endings import end
 from minilab_local.services import Wanted
 
 
@@ -287,7 +288,7 @@ def test_a_process_whose_parent_does_not_ask_after_it_is_not_waited_for() -> Non
     ) as parent:
         assert parent.stdout is not None and parent.stdin is not None
         child = psutil.Process(int(parent.stdout.readline()))
-        local_stack._end([child], seconds=600)
+        end([child], seconds=600)
         assert child.status() == psutil.STATUS_ZOMBIE
         parent.stdin.close()
 
