@@ -45,18 +45,19 @@ def roles(plan: dict[str, Any]) -> dict[str, Any]:
             "policies": policies.get(role["name"], {}),
         }
         for role in (found.values for found in of_type(plan, "aws_iam_role"))
-        if _is_taken_by_code_or_people(role)
+        if is_of_code_or_people(role) and not role["name"].endswith("-start")
     }
 
 
-def _is_taken_by_code_or_people(role: Mapping[str, Any]) -> bool:
+def is_of_code_or_people(role: Mapping[str, Any]) -> bool:
+    """Whether people take a role, or our code, or what starts that; else a service of AWS does."""
     trust = json.loads(role["assume_role_policy"])
     services = {
         service
         for statement in trust["Statement"]
         for service in listed(statement["Principal"].get("Service", []))
     }
-    return services <= _CODE and not role["name"].endswith("-start")
+    return services <= _CODE
 
 
 def _templater(plan: Mapping[str, Any]) -> Callable[[str], str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
@@ -11,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from deployment import ENVIRONMENT
-from plans import Resource, of_type, policies, resources
+from plans import Resource, listed, of_type, policies, resources
 
-from tests.support.aws_calls.compare import Permission, allowed, as_recorded, listed
+from infra.tools.role_policies import is_of_code_or_people
+from tests.support.aws_calls.compare import Permission, allowed, as_recorded
 from tests.support.aws_calls.parts import ATHENA, ATHENA_FOR_ANALYSTS
 from tests.support.aws_calls.recording import Call
 
@@ -35,7 +35,6 @@ PARTS: Mapping[str, frozenset[str]] = {
 
 _OTHERS = ("bootstrap", "organization", "security", "network")
 """Stacks whose roles are Terraform's own, or AWS's to write logs with: no code of ours has them."""
-_CODE = {"lambda.amazonaws.com", "ecs-tasks.amazonaws.com"}
 
 
 def is_of_ecs(role: str) -> bool:
@@ -50,13 +49,8 @@ def roles(plans: Plans) -> list[str]:
         for stack, plan in plans.items()
         if stack not in _OTHERS
         for role in of_type(plan, "aws_iam_role")
-        if _is_taken_by_code_or_people(role.values)
+        if is_of_code_or_people(role.values)
     )
-
-
-def _is_taken_by_code_or_people(role: Mapping[str, Any]) -> bool:
-    trusted = [s["Principal"] for s in json.loads(role["assume_role_policy"])["Statement"]]
-    return all(set(listed(who.get("Service", []))) <= _CODE for who in trusted)
 
 
 def permissions_of(plans: Plans, role: str) -> frozenset[Permission]:

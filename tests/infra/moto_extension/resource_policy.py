@@ -7,6 +7,8 @@ from collections.abc import Callable
 from fnmatch import fnmatchcase
 from typing import Any
 
+from minilab_local.iam.policy import listed
+
 PLAIN_HTTP = {"Bool": {"aws:SecureTransport": "false"}}
 """The condition of a Deny that nobody meets here: moto has no TLS."""
 
@@ -45,13 +47,13 @@ def _matches(
         if statement["Condition"] == PLAIN_HTTP:
             return False
         raise NotImplementedError(f"a resource's policy that denies: {statement}")
-    principals = _listed(statement["Principal"].get("AWS", []))
+    principals = listed(statement["Principal"].get("AWS", []))
     return (
         f"arn:aws:iam::{account}:root" in principals
-        and any(fnmatchcase(action, each) for each in _listed(statement["Action"]))
-        and any(fnmatchcase(resource, each) for each in _listed(statement["Resource"]))
+        and any(fnmatchcase(action, each) for each in listed(statement["Action"]))
+        and any(fnmatchcase(resource, each) for each in listed(statement["Resource"]))
         and all(
-            _is_met(operator, context.get(key, []), _listed(wanted))
+            _is_met(operator, context.get(key, []), listed(wanted))
             for operator, tests in statement.get("Condition", {}).items()
             for key, wanted in tests.items()
         )
@@ -69,7 +71,3 @@ def _is_met(operator: str, given: list[str], wanted: list[str]) -> bool:
     if operator not in _OPERATORS:
         raise NotImplementedError(f"a condition with {operator}")
     return _OPERATORS[operator](given, wanted)
-
-
-def _listed(value: Any) -> list[str]:
-    return value if isinstance(value, list) else [value]

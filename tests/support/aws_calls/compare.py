@@ -19,6 +19,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from minilab_local.iam.actions import PASSES_ROLES, actions, key_actions
+from minilab_local.iam.policy import listed
 from minilab_local.iam.resources import implied
 from tests.support.aws_calls.recording import Call, without_deployment
 
@@ -163,10 +164,6 @@ def as_recorded(arn: str, env: str, database_prefix: str = "minilab") -> str:
     arn = re.sub(r"(?<=:)((?:cluster|topic|group)/[^/]+/)[0-9a-f-]{36}(-[0-9]+)?", r"\1*", arn)
     arn = re.sub(r"^(arn:aws[a-z-]*:s3:::[a-z0-9-]+)-\d{12}(?=/|$)", r"\1", arn)
     return without_deployment(arn, env, database_prefix)
-
-
-def listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
 
 
 def _resources(
