@@ -1,5 +1,3 @@
-data "aws_caller_identity" "current" {}
-
 locals {
   # Listed, because a pattern takes a wildcard at a word's ends only.
   iam_policy_events = [
@@ -120,7 +118,7 @@ resource "aws_cloudwatch_metric_alarm" "this" {
   period              = 300
   evaluation_periods  = 1
   treat_missing_data  = "notBreaching"
-  alarm_actions       = [aws_sns_topic.this.arn]
+  alarm_actions       = [module.topic.arn]
 
   lifecycle {
     precondition {
@@ -132,41 +130,10 @@ resource "aws_cloudwatch_metric_alarm" "this" {
   depends_on = [aws_cloudwatch_log_metric_filter.this]
 }
 
-resource "aws_sns_topic" "this" {
-  name              = "${var.name}-audit"
-  kms_master_key_id = var.kms_key_arn
-}
+module "topic" {
+  source = "../alert-topic"
 
-resource "aws_sns_topic_policy" "this" {
-  arn = aws_sns_topic.this.arn
-
-  policy = jsonencode({
-    Version = "2012-10-17"
-    Statement = [
-      {
-        Sid       = "AlarmsOfThisAccount"
-        Effect    = "Allow"
-        Principal = { Service = "cloudwatch.amazonaws.com" }
-        Action    = "sns:Publish"
-        Resource  = aws_sns_topic.this.arn
-        Condition = { StringEquals = { "aws:SourceAccount" = data.aws_caller_identity.current.account_id } }
-      },
-      {
-        Sid       = "OnlyOverTls"
-        Effect    = "Deny"
-        Principal = "*"
-        Action    = "sns:Publish"
-        Resource  = aws_sns_topic.this.arn
-        Condition = { Bool = { "aws:SecureTransport" = "false" } }
-      },
-    ]
-  })
-}
-
-resource "aws_sns_topic_subscription" "email" {
-  for_each = var.emails
-
-  topic_arn = aws_sns_topic.this.arn
-  protocol  = "email"
-  endpoint  = each.value
+  name        = "${var.name}-audit"
+  kms_key_arn = var.kms_key_arn
+  emails      = var.emails
 }

@@ -1,6 +1,6 @@
 output "topic_arn" {
   description = "Topic to which the alarms are sent."
-  value       = aws_sns_topic.this.arn
+  value       = module.topic.arn
 }
 
 output "alarm_names" {

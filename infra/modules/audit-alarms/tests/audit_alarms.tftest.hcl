@@ -23,7 +23,7 @@ run "every_event_has_a_filter_an_alarm_and_a_reader" {
   }
 
   assert {
-    condition     = alltrue([for alarm in aws_cloudwatch_metric_alarm.this : alarm.alarm_actions == toset([aws_sns_topic.this.arn])])
+    condition     = alltrue([for alarm in aws_cloudwatch_metric_alarm.this : alarm.alarm_actions == toset([module.topic.arn])])
     error_message = "An alarm tells nobody."
   }
 
@@ -33,12 +33,12 @@ run "every_event_has_a_filter_an_alarm_and_a_reader" {
   }
 
   assert {
-    condition     = aws_sns_topic.this.kms_master_key_id == var.kms_key_arn
+    condition     = module.topic.kms_key_arn == var.kms_key_arn
     error_message = "The topic is not encrypted by our key."
   }
 
   assert {
-    condition     = keys(aws_sns_topic_subscription.email) == ["security@example.com"]
+    condition     = module.topic.emails == ["security@example.com"]
     error_message = "Nobody is told."
   }
 }
